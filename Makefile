@@ -1,0 +1,45 @@
+# Every target sets up what it needs: a virtual environment in .venv with the versions of requirements.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow lint new-task bench-teacher clean
+
+## help: list the targets
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## run: dvc repro, then the table of rounds
+run: .venv/installed
+	@$(DVC) repro
+	@cat reports/*.md
+
+## test: all tests but the slow ones
+test: .venv/installed
+	@$(BIN)/python -m pytest
+
+## test-slow: the slow tests
+test-slow: .venv/installed
+	@$(BIN)/python -m pytest -m slow
+
+## lint: style and common mistakes
+lint: .venv/installed
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+## new-task NAME=... GOLD=... [TEXT=...] [LABEL=...]: params and prompts for a task of your own, from a file of gold rows
+new-task: .venv/installed
+	@$(BIN)/python -m stages.new_task "$(NAME)" "$(GOLD)" "$(TEXT)" "$(LABEL)"
+
+## bench-teacher: requests a second, CPU and memory of the teacher, beside other clients
+bench-teacher: .venv/installed
+	@$(BIN)/python -m benchmarks.teacher
+
+## clean: remove the virtual environment (data, metrics and the cache stay)
+clean:
+	rm -rf .venv
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	@touch $@

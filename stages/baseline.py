@@ -1,0 +1,26 @@
+"""The gold baseline: what the same gold rows are worth without a teacher. It learns the validation rows themselves.
+
+    python -m stages.baseline TASK
+"""
+
+from stages import task as tasks
+from stages.pipeline import params as parameters
+from stages.pipeline import table
+from stages.pipeline.paths import SPLITS, Paths
+from stages.pipeline.stage import run
+from stages.student.lesson import learn
+from stages.statistics.marks import marks
+
+
+def main(name: str) -> None:
+    params, paths = parameters.load(), Paths(name)
+    task = tasks.load(name, params)
+    gold = {split: table.read(paths.gold(split)) for split in SPLITS}
+    _, predictions, curve = learn(task, gold["validation"], gold, params.student, -1)
+    table.write(predictions, paths.baseline_predictions)
+    table.write_csv(curve, paths.baseline_curve)
+    table.write_json({"rows": len(gold["validation"]), **marks(task, predictions)}, paths.metrics / "baseline.json")
+
+
+if __name__ == "__main__":
+    run(main)

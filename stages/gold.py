@@ -1,0 +1,154 @@
+"""Gold rows: read, check, and split into validation (mined), selection (picks the checkpoint) and test.
+
+    python -m stages.gold TASK
+
+Protocol `honest`: the three are disjoint, and validation and selection together are the budget. Protocol `paper`:
+all of the budget is both mined and used for selection, as Wang et al. (2023) did.
+"""
+
+import random
+
+import pandas as pd
+
+from stages import source
+from stages import task as tasks
+from stages.pipeline import params as parameters
+from stages.pipeline import table
+from stages.pipeline.paths import Paths
+from stages.pipeline.stage import UserError, run
+
+
+def main(name: str) -> None:
+    params = parameters.load()
+    task, settings = tasks.load(name, params), params.one(name).gold
+    pool = rows_of(settings.source, "train", task, settings)
+    labels = sorted(pool.label.unique())
+    if settings.test:
+        test = rows_of(settings.test, "test", task, settings, labels)
+        pool, overlap = without(pool, test, task, settings)
+        test = spread(test, params.seed)[: settings.test_rows]
+    else:
+        if not settings.test_rows or settings.test_rows >= len(pool):
+            raise UserError(
+                f"task.{name}.gold.test_rows must be a number below {len(pool)}, the rows of {settings.source}, "
+                "as long as gold.test is empty"
+            )
+        pool, overlap = spread(pool, params.seed), 0
+        pool, test = pool[settings.test_rows :], pool[: settings.test_rows]
+    budget = settings.budget or len(pool)
+    if budget > len(pool):
+        raise UserError(f"task.{name}.gold.budget is {budget}, but {settings.source} has only {len(pool)} rows for it")
+    gold = spread(pool, params.seed)[:budget]
+    if params.gold.protocol == "paper":
+        validation = selection = gold
+    else:
+        held = round(budget * params.gold.selection)
+        gold = spread(gold, params.seed + 1)
+        selection, validation = gold[:held], gold[held:]
+    for label in labels:
+        if label not in set(validation.label):
+            raise UserError(f"label `{label}` has no validation rows: raise task.{name}.gold.budget or give it rows")
+    splits = {"validation": validation, "selection": selection, "test": test}
+    paths = Paths(name)
+    for split, rows in splits.items():
+        table.write(rows, paths.gold(split))
+    table.write_json(labels, paths.labels)
+    table.write_json(
+        {
+            **{split: len(rows) for split, rows in splits.items()},
+            "labels": len(labels),
+            "largest_label": round(gold.label.value_counts(normalize=True).max(), 4),
+            "dropped": {"duplicates": len(pool.attrs["duplicates"]), "also_in_test": overlap},
+        },
+        paths.metrics / "gold.json",
+    )
+
+
+def rows_of(file: str, split: str, task, settings, known=None) -> pd.DataFrame:
+    """The rows of one file under the task's own names: id, its columns, label. Duplicates are left out."""
+    raw = source.read(file, split)
+    for column in settings.columns:
+        if column not in ("id", *task.columns, "label"):
+            known = ", ".join(("id", *task.columns, "label"))
+            raise UserError(f"params.yaml: task.{task.name}.gold.columns has `{column}`, which is not one of {known}")
+    wanted = {column: settings.columns.get(column, column) for column in (*task.columns, "label")}
+    for column, theirs in wanted.items():
+        if theirs not in raw.columns:
+            raise UserError(
+                f"{file} has no column `{theirs}` for `{column}` (there: {', '.join(map(str, raw.columns))}): "
+                f"map it under task.{task.name}.gold.columns"
+            )
+    rows = pd.DataFrame({column: raw[theirs] for column, theirs in wanted.items()})
+    for column in wanted:
+        blank = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
+        if blank.any():
+            raise UserError(f"{file} row {blank.idxmax()}: `{wanted[column]}` is empty")
+    rows = rows.astype(str)
+    rows["label"] = named(rows.label, file, task.name, settings.labels, known)
+    rows.insert(0, "id", identified(raw, file, split, settings))
+    twice = rows.duplicated(list(task.columns))
+    kept = rows[~twice]
+    kept.attrs["duplicates"] = rows.id[twice].tolist()
+    return kept
+
+
+def named(values: pd.Series, file: str, name: str, names: dict, known: list | None) -> pd.Series:
+    """The file's labels under the names that params.yaml gives them, or as they are when it gives none."""
+    allowed = set(names) or (set(known) if known else set(values))
+    unknown = ~values.isin(allowed)
+    if unknown.any():
+        row = unknown.idxmax()
+        raise UserError(
+            f"{file} row {row}: unknown label `{values[row]}` (known: {', '.join(sorted(allowed)[:8])}): "
+            f"mend the row or add it to task.{name}.gold.labels"
+        )
+    for value in names if known is None else ():
+        if not (values == value).any():
+            raise UserError(f"{file} has no rows of label `{value}`, which task.{name}.gold.labels names")
+    return values.map(names) if names else values
+
+
+def identified(raw: pd.DataFrame, file: str, split: str, settings) -> pd.Series:
+    column = settings.columns.get("id")
+    if column is None:
+        return pd.Series([f"{split}-{number}" for number in raw.index], index=raw.index)
+    if column not in raw.columns:
+        raise UserError(f"{file} has no column `{column}` for `id`")
+    ids = raw[column].astype(str)
+    if ids.duplicated().any():
+        row = ids.duplicated().idxmax()
+        raise UserError(f"{file} row {row}: id `{ids[row]}` occurs twice")
+    return ids
+
+
+def without(pool: pd.DataFrame, test: pd.DataFrame, task, settings) -> tuple[pd.DataFrame, int]:
+    """The pool without rows that also stand in test. Raises UserError unless `gold.overlap` is `drop`."""
+    columns = list(task.columns)
+    shared = pd.MultiIndex.from_frame(pool[columns]).isin(pd.MultiIndex.from_frame(test[columns]))
+    if shared.any() and settings.overlap == "error":
+        raise UserError(
+            f"{settings.source} row {pool.index[shared][0]} also stands in {settings.test} ({shared.sum()} rows do): "
+            f"remove them, or set task.{task.name}.gold.overlap to drop"
+        )
+    kept = pool[~shared]
+    kept.attrs.update(pool.attrs)
+    return kept, int(shared.sum())
+
+
+def spread(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Rows in random order, so that every head of the table has each label at its share of the whole.
+
+    A smaller budget is thus part of a larger one, and both are stratified.
+    """
+    place = {}
+    for label, members in sorted(rows.groupby("label").groups.items()):
+        members = list(members)
+        random.Random(f"{seed}/{label}").shuffle(members)
+        place.update({row: ((rank + 0.5) / len(members), label) for rank, row in enumerate(members)})
+    ordered = rows.loc[sorted(rows.index, key=place.__getitem__)]
+    ordered.attrs.update(rows.attrs)
+    return ordered
+
+
+if __name__ == "__main__":
+    run(main)

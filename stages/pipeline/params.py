@@ -1,0 +1,168 @@
+"""params.yaml, checked once. Every error is told at once, by key."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from stages.pipeline.stage import UserError
+
+FILE = Path("params.yaml")
+Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Round(Section):
+    q: int = Field(ge=0)
+    next: int
+
+
+class GoldSource(Section):
+    """Where a task's gold rows come from and how its columns and labels are called there."""
+
+    source: str
+    test: str | None
+    columns: dict[str, str]
+    labels: dict[str, str]
+    budget: int | None = Field(ge=1)
+    test_rows: int | None = Field(ge=1)
+    overlap: Literal["error", "drop"]
+
+
+class Task(Section):
+    kind: str
+    gold: GoldSource
+    seed_rows: int = Field(ge=1)
+    templates: str | None
+    words: dict[str, str] = {}
+
+
+class Gold(Section):
+    protocol: Literal["honest", "paper"]
+    selection: float = Field(gt=0, lt=1)
+
+
+class Method(Section):
+    rationales: bool
+    rationales_per_label: int = Field(ge=1)
+    rationales_per_request: int = Field(ge=1)
+    rationales_per_prompt: int = Field(ge=1)
+    extrapolations_per_error: int = Field(ge=1)
+    min_gain: float | None
+
+    @model_validator(mode="after")
+    def enough_rationales(self):
+        if self.rationales_per_prompt > self.rationales_per_label:
+            raise ValueError("rationales_per_prompt must not exceed rationales_per_label")
+        return self
+
+
+class Budget(Section):
+    """What the answers of the whole pipeline may cost, stored ones included. Empty fields set no limit."""
+
+    requests: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
+    dollars: float | None = Field(default=None, gt=0)
+
+
+class Teacher(Section):
+    provider: str = Name
+    model: str
+    base_url: str | None
+    system: str | None
+    temperature: float | None = Field(ge=0)
+    top_p: float | None = Field(gt=0, le=1)
+    max_tokens: int | None = Field(ge=1)
+    extra: dict
+    concurrency: int = Field(ge=1)
+    timeout: float = Field(gt=0)
+    attempts: int = Field(ge=1)
+    min_words: int = Field(default=2, ge=0)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    budget: Budget | None = None
+
+    @field_validator("extra")
+    @classmethod
+    def extra_adds(cls, extra):
+        if taken := extra.keys() & {"model", "messages", "n", "stream"}:
+            raise ValueError(f"`{min(taken)}` cannot stand here: each request asks one model for one whole answer")
+        return extra
+
+
+class Student(Section):
+    kind: str
+    model: str
+    max_tokens: int = Field(ge=8)
+    seeds: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+
+
+class Params(Section):
+    tasks: list[str] = Field(min_length=1)
+    rounds: list[Round] = Field(min_length=1)
+    prompts: str = Name
+    seed: int = Field(ge=0)
+    task: dict[str, Task]
+    gold: Gold
+    method: Method
+    teacher: Teacher
+    student: Student
+
+    @field_validator("rounds")
+    @classmethod
+    def rounds_follow(cls, rounds):
+        for place, entry in enumerate(rounds):
+            if (entry.q, entry.next) != (place, place + 1):
+                raise ValueError(f"entry {place} must be {{q: {place}, next: {place + 1}}}: rounds count up from 0")
+        return rounds
+
+    @model_validator(mode="after")
+    def tasks_exist(self):
+        for name in self.tasks:
+            if name not in self.task:
+                raise ValueError(f"tasks names `{name}`, which is not under `task:` (there: {', '.join(self.task)})")
+        return self
+
+    def one(self, name: str) -> Task:
+        """The task called `name`. Raises UserError when there is none."""
+        if name not in self.task:
+            raise UserError(f"params.yaml has no task `{name}` (there: {', '.join(self.task)})")
+        return self.task[name]
+
+
+@cache
+def load() -> Params:
+    """Read and check params.yaml. Raises one UserError that lists every key that is wrong."""
+    try:
+        content = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError("params.yaml is missing here: run the stage from the repository's root") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"params.yaml is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError("params.yaml: " + "; ".join(_told(e) for e in error.errors())) from None
+
+
+def _told(error: dict) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return f"{key} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{key} is not a parameter (a misspelt name?)"
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    return f"{key}: {message}" if key else message

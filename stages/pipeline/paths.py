@@ -1,0 +1,50 @@
+"""Where everything lies. dvc.yaml names the same paths."""
+
+from pathlib import Path
+
+SPLITS = ("validation", "selection", "test")
+
+
+class Paths:
+    """The files of one task."""
+
+    def __init__(self, task: str):
+        self.data = Path("data") / task
+        self.metrics = Path("metrics") / task
+        self.labels = self.data / "gold" / "labels.json"
+        self.rationales = self.data / "rationales.parquet"
+        self.seed = self.data / "seed.parquet"
+        self.student = self.data / "student"
+        self.final_predictions = self.data / "predictions.parquet"
+        self.final_curve = self.data / "curve.csv"
+        self.baseline_predictions = self.data / "baseline" / "predictions.parquet"
+        self.baseline_curve = self.data / "baseline" / "curve.csv"
+        self.report = Path("reports") / f"{task}.md"
+
+    def gold(self, split: str) -> Path:
+        return self.data / "gold" / f"{split}.parquet"
+
+    def round(self, q: int) -> Path:
+        return self.data / f"round{q}"
+
+    def additional(self, q: int) -> Path:
+        """What the teacher wrote for round q."""
+        return self.round(q) / "additional.parquet" if q else self.seed
+
+    def train(self, q: int) -> Path:
+        return self.round(q) / "train.parquet"
+
+    def rejected(self, q: int) -> Path:
+        return self.round(q) / "rejected.parquet"
+
+    def history(self, q: int) -> Path:
+        return self.round(q) / "history.parquet"
+
+    def predictions(self, q: int) -> Path:
+        return self.round(q) / "predictions.parquet"
+
+    def curve(self, q: int) -> Path:
+        return self.round(q) / "curve.csv"
+
+    def errors(self, q: int) -> Path:
+        return self.round(q) / "errors.parquet"

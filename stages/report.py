@@ -1,0 +1,68 @@
+"""The report: every round's rows, errors and accuracy, side by side with the gold baseline.
+
+    python -m stages.report TASK
+"""
+
+from stages import task as tasks
+from stages.pipeline import params as parameters
+from stages.pipeline import table
+from stages.pipeline.paths import Paths
+from stages.pipeline.stage import run
+from stages.statistics.marks import marks
+
+HEAD = ["student", "rows", "new", "wrong on validation", "validation", "test"]
+
+
+def main(name: str) -> None:
+    params, paths = parameters.load(), Paths(name)
+    task, last = tasks.load(name, params), params.rounds[-1].next
+    new = table.read(paths.train(last))["round"].value_counts()
+    history = table.read(paths.history(last))
+    lines = []
+    for entry in params.rounds:
+        predictions = history[history["round"] == entry.q]
+        rows = int(new[new.index <= entry.q].sum())
+        if predictions.empty:
+            lines.append([f"round {entry.q}", rows, 0, "converged", "", ""])
+        else:
+            lines.append([f"round {entry.q}", rows, int(new.get(entry.q, 0)), *told(task, predictions)])
+    predictions, baseline = table.read(paths.final_predictions), table.read(paths.baseline_predictions)
+    lines.append(["final", int(new.sum()), int(new.get(last, 0)), *told(task, predictions)])
+    gold = baseline[baseline.split == "validation"].id.nunique()
+    lines.append(["gold baseline", gold, gold, "", "", *told(task, baseline)[-1:]])
+    text = [
+        f"# {name}",
+        "",
+        *rendered([HEAD, *lines]),
+        "",
+        f"{task.metric} in %, with 95% intervals over gold rows; ± is the deviation over training seeds.",
+        "The gold baseline learns the validation rows themselves.",
+    ]
+    with table.whole(paths.report) as draft:
+        draft.write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def told(task, predictions) -> list[str]:
+    """Wrong validation rows of the first seed, and the marks on validation and test."""
+    asked = predictions[(predictions.split == "validation") & (predictions.seed == 0)]
+    wrong = int((task.scores(asked) < 1).sum())
+    scored = marks(task, predictions)
+    return [f"{wrong} of {len(asked)}", shown(scored["validation"], task), shown(scored["test"], task)]
+
+
+def shown(mark: dict, task) -> str:
+    value, low, high = (100 * mark[key] for key in (task.metric, "low", "high"))
+    spread = f" ± {100 * mark['deviation']:.1f}" if "deviation" in mark else ""
+    return f"{value:.1f}{spread} [{low:.1f}, {high:.1f}]"
+
+
+def rendered(rows: list[list]) -> list[str]:
+    """A Markdown table that is aligned, so that a terminal shows it well too."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,30 @@
+"""Seed data: the rows of round 0, written from labels and rationales (Alg. 1).
+
+    python -m stages.seed TASK
+"""
+
+from stages import task as tasks
+from stages import teacher
+from stages.pipeline import params as parameters
+from stages.pipeline import table
+from stages.pipeline.paths import Paths
+from stages.pipeline.stage import run
+from stages.teacher import synthetic
+from stages.teacher.prompt import Prompt
+
+
+def main(name: str) -> None:
+    params, paths = parameters.load(), Paths(name)
+    task = tasks.load(name, params)
+    labels = table.read_json(paths.labels)
+    rationales = table.read(paths.rationales).groupby("label").rationale.apply(list).to_dict()
+    prompt = Prompt.of(task, params, "seed")
+    count, each = params.one(name).seed_rows, params.method.rationales_per_prompt
+    wanted = list(task.seeds(count, labels, rationales, each, params.seed))
+    answers, usage = teacher.ask([prompt.request(task.seed_slots(row)) for row in wanted], name, params)
+    table.write(synthetic.rows(task, wanted, answers, 0), paths.seed)
+    table.write_json({"rows": len(wanted), **usage}, paths.metrics / "seed.json")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,72 @@
+"""Prompts: Jinja templates in files. What they show is data and is never read as a template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2.sandbox import SandboxedEnvironment
+
+from stages.pipeline.stage import UserError
+from stages.teacher.request import Request
+
+FOLDER = Path("prompts")
+JINJA = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+class Prompt:
+    """One prompt file. `variables` are the slots that it shows."""
+
+    def __init__(self, path: Path, step: str, template, variables: set[str]):
+        self.path, self.step, self.template, self.variables = path, step, template, variables
+
+    @classmethod
+    def of(cls, task, params, step: str) -> Prompt:
+        """The prompt of a task's step in the variant that params.yaml picks. Raises UserError as `load` does."""
+        path = FOLDER / task.name / params.prompts / f"{step}.md"
+        return cls.load(path, set(task.variables[step]), set(task.required[step]))
+
+    @classmethod
+    def load(cls, path, allowed: set[str], required: set[str]) -> Prompt:
+        """Read and check a prompt file.
+
+        Raises UserError when it is missing, not UTF-8, not a template, shows a variable that is not
+        `allowed`, or does not show one that is `required`.
+        """
+        path = Path(path)
+        try:
+            source = path.read_text(encoding="utf-8-sig")
+            tree = JINJA.parse(source)
+        except FileNotFoundError:
+            raise UserError(
+                f"{path} is missing: write it, or name another variant as `prompts` in params.yaml"
+            ) from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        except TemplateSyntaxError as error:
+            raise UserError(f"{path}:{error.lineno}: {error.message}") from None
+        shown = meta.find_undeclared_variables(tree) - set(JINJA.globals)
+        problems = [f"there is no {_names(shown - allowed)}"] if shown - allowed else []
+        problems += [f"it must show {_names(required - shown)}"] if required - shown else []
+        if problems:
+            raise UserError(f"{path}: {', and '.join(problems)} (available: {_names(allowed)})")
+        return cls(path, path.stem, JINJA.from_string(source), shown)
+
+    def render(self, slots: dict) -> tuple[str, dict]:
+        """The prompt's text, and those of the slots that it shows. Raises UserError when it cannot be rendered."""
+        used = {name: slots[name] for name in sorted(self.variables) if name in slots}
+        try:
+            return self.template.render(used).strip(), used
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise UserError(f"{self.path}: {' '.join(str(error).split())}") from None
+
+    def request(self, slots: dict, sample: int = 0) -> Request:
+        """The prompt as a question to the teacher. Raises UserError when it cannot be rendered."""
+        text, used = self.render(slots)
+        return Request(self.step, text, used, sample)
+
+
+def _names(names: set[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names)) or "none"

@@ -1,0 +1,31 @@
+"""The rows that the teacher writes, with their provenance."""
+
+import pandas as pd
+
+PROVENANCE = ["request", "prompt", "model", "rejected"]
+
+
+def provenance(answer) -> dict:
+    """Where a row comes from: the key of its request in the store, the prompt's hash, the model.
+
+    `rejected` is empty, or the reason why the answer cannot be used.
+    """
+    return {"request": answer.request, "prompt": answer.prompt, "model": answer.model, "rejected": answer.rejected or ""}
+
+
+def rows(task, wanted: list[dict], answers: list, q: int) -> pd.DataFrame:
+    """Round q's rows: the task's columns and label, `parent` (the gold id extrapolated from) and `rationales`."""
+    name = f"round{q}" if q else "seed"
+    written = [
+        {
+            "id": f"{name}-{i}",
+            **task.answered(answer.text, row),
+            "round": q,
+            "parent": row.get("parent", ""),
+            "rationales": row.get("rationales", []),
+            **provenance(answer),
+        }
+        for i, (row, answer) in enumerate(zip(wanted, answers, strict=True))
+    ]
+    columns = ["id", *task.columns, "label", "round", "parent", "rationales", *PROVENANCE]
+    return pd.DataFrame(written, columns=columns)

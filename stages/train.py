@@ -1,0 +1,36 @@
+"""Training: a fresh student learns data q and is asked about all gold rows (Alg. 2, lines 3 to 5).
+
+    python -m stages.train TASK Q
+
+A round that brought no new row has converged: its student would be the last one, so that one's answers stand.
+"""
+
+import pandas as pd
+
+from stages import task as tasks
+from stages.pipeline import params as parameters
+from stages.pipeline import table
+from stages.pipeline.paths import SPLITS, Paths
+from stages.pipeline.stage import run
+from stages.student.lesson import CURVE, learn
+from stages.statistics.marks import marks
+
+
+def main(name: str, q: str) -> None:
+    params, paths, q = parameters.load(), Paths(name), int(q)
+    task = tasks.load(name, params)
+    rows, history = table.read(paths.train(q)), table.read(paths.history(q))
+    converged = q > 0 and not (rows["round"] == q).any()
+    if converged:
+        predictions, curve = history[history["round"] == history["round"].max()], pd.DataFrame(columns=CURVE)
+    else:
+        gold = {split: table.read(paths.gold(split)) for split in SPLITS}
+        _, predictions, curve = learn(task, rows, gold, params.student, q)
+    table.write(predictions, paths.predictions(q))
+    table.write_csv(curve, paths.curve(q))
+    told = {"rows": len(rows), "converged": int(converged), **marks(task, predictions)}
+    table.write_json(told, paths.metrics / f"round{q}" / "train.json")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,196 @@
+"""An OpenAI-shaped server with faults, for tests and benchmarks. Loopback only.
+
+`with Server() as server:` starts it in a process of its own; `server.space(...)` gives an endpoint with faults and
+counts of its own. What a space is told (see DEFAULTS) decides how it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections import Counter, deque
+
+DEFAULTS = {
+    "latency": 0.0,  # seconds
+    "script": [],  # what the first calls of each distinct body meet, one after another: names of faults
+    "rates": {},  # share of the calls that meet a fault, by its name
+    "only": "",  # faults and slowness befall only prompts with this in them
+    "slow": 0.0,  # further seconds for those prompts
+    "hang": 30.0,  # seconds that a hanging call takes
+    "headers": {},  # of every response
+    "retry_after": None,  # the header of 429s
+    "text": None,  # the answer; None: one that names the prompt
+    "texts": [],  # the answers to the first, second, ... call of a body
+    "finish": "stop",
+    "choices": 1,
+    "usage": [10, 20],  # tokens of the prompt and of the answer; None leaves usage out
+    "per_second": None,  # more calls than that meet a 429
+    "error": "",  # message of 400s and the like
+    "code": "",
+}
+
+
+class Space:
+    """One endpoint's settings and counts."""
+
+    def __init__(self):
+        self.told = dict(DEFAULTS)
+        self.calls, self.answers, self.outcomes = Counter(), Counter(), Counter()
+        self.in_flight = self.most = 0
+        self.times, self.dice, self.tokens = [], random.Random(7), 0
+        self.admitted = deque(maxlen=1000)
+
+    def stats(self) -> dict:
+        return {
+            "calls": self.calls.total(),
+            "bodies": len(self.calls),
+            "per_body": sorted(self.calls.values()),
+            "answers": self.answers.total(),
+            "answers_per_body": sorted(self.answers.values()),
+            "tokens": self.tokens,
+            "outcomes": dict(self.outcomes),
+            "most_in_flight": self.most,
+            "times": self.times,
+        }
+
+    def fault(self, raw: bytes, prompt: str) -> str | None:
+        told, call = self.told, self.calls[raw] - 1
+        if told["only"] not in prompt:
+            return None
+        if call < len(told["script"]):
+            return told["script"][call]
+        if (
+            told["per_second"]
+            and sum(t > time.monotonic() - 1 for t in self.times[-told["per_second"] - 1 :]) > told["per_second"]
+        ):
+            return "429"
+        self.admitted.append(time.monotonic())
+        roll = self.dice.random()
+        for name, share in told["rates"].items():
+            if (roll := roll - share) < 0:
+                return name
+        return None
+
+
+async def serve() -> None:
+    from aiohttp import web
+
+    spaces: dict[str, Space] = {}
+
+    async def configure(request):
+        space = spaces.setdefault(request.match_info["space"], Space())
+        space.told.update(await request.json())
+        return web.json_response(space.stats())
+
+    async def chat(request):
+        space = spaces[request.match_info["space"]]
+        space.in_flight += 1
+        space.most = max(space.most, space.in_flight)
+        try:
+            return await answered(space, request)
+        finally:
+            space.in_flight -= 1
+
+    async def answered(space, request):
+        raw, told = await request.read(), space.told
+        body = json.loads(raw)
+        prompt = body["messages"][-1]["content"]
+        space.calls[raw] += 1
+        space.times.append(time.monotonic())
+        fault = space.fault(raw, prompt)
+        space.outcomes[fault or "ok"] += 1
+        slow = told["slow"] if told["slow"] and told["only"] in prompt else 0
+        if told["latency"] or slow:
+            await asyncio.sleep(told["latency"] + slow)
+        if fault and fault.isdigit():
+            headers = (
+                {"retry-after": str(told["retry_after"])} if fault == "429" and told["retry_after"] is not None else {}
+            )
+            error = {"error": {"message": told["error"] or f"fault {fault}", "code": told["code"]}}
+            return web.json_response(error, status=int(fault), headers=headers | told["headers"])
+        if fault == "hang":
+            await asyncio.sleep(told["hang"])
+        if fault == "cut":
+            request.transport.close()
+            return web.Response()
+        if fault == "garbage":
+            return web.Response(body=b'{"choices": [{"mess', content_type="application/json")
+        space.answers[raw] += 1
+        nth = space.answers[raw] - 1
+        text = told["text"] or f"Here stands what the server wrote about {prompt[-60:]!r}"
+        text = told["texts"][nth] if nth < len(told["texts"]) else text
+        finish = "length" if fault == "truncated" else told["finish"]
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
+        reply = {"object": "chat.completion", "model": body["model"], "choices": [choice] * told["choices"]}
+        if fault == "empty":
+            reply["choices"] = []
+        if told["usage"]:
+            tokens_in, tokens_out = told["usage"]
+            reply["usage"] = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out}
+            space.tokens += tokens_in + tokens_out
+        return web.Response(body=json.dumps(reply).encode(), content_type="application/json", headers=told["headers"])
+
+    app = web.Application()
+    app.router.add_post("/{space}/told", configure)
+    app.router.add_post("/{space}/v1/chat/completions", chat)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=2048)
+    await site.start()
+    print(site._server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # until the parent is gone
+    await runner.cleanup()
+
+
+class Endpoint:
+    """A space of a running server, seen from a test."""
+
+    def __init__(self, port: int, **told):
+        self.root = f"http://127.0.0.1:{port}/{uuid.uuid4().hex[:8]}"
+        self.url = f"{self.root}/v1"
+        self.tell(**told)
+
+    def tell(self, **told) -> dict:
+        """Change what it is told; returns its counts."""
+        assert told.keys() <= DEFAULTS.keys()
+        request = urllib.request.Request(
+            f"{self.root}/told", json.dumps(told).encode(), {"content-type": "application/json"}
+        )
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as response:
+            return json.load(response)
+
+    @property
+    def stats(self) -> dict:
+        return self.tell()
+
+
+class Server:
+    """The server in a process of its own, which ends with this one."""
+
+    def __enter__(self) -> Server:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.port = int(self.process.stdout.readline())
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.process.stdout.close()
+
+    def space(self, **told) -> Endpoint:
+        return Endpoint(self.port, **told)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,98 @@
+"""Staleness is exact: each change reruns precisely the stages that depend on it, on the real dvc.yaml."""
+
+
+def after(*stages: str) -> set[str]:
+    return set(stages)
+
+
+def round_from(step: str, q: int, last: int = 1) -> set[str]:
+    """The stages of rounds q to `last`, from a step of round q on, and what follows the rounds."""
+    steps = ["train", "mine", "extrapolate", "combine"]
+    first = {f"{name}@reviews-round{q}" for name in steps[steps.index(step) :]}
+    rest = {f"{name}@reviews-round{r}" for r in range(q + 1, last + 1) for name in steps}
+    return first | rest | {"evaluate@reviews", "report@reviews"}
+
+
+def test_nothing_changed(repository):
+    assert repository.repro() == []
+
+
+def test_how_it_is_run_reruns_nothing(repository):
+    repository.set({"teacher.concurrency": 3, "teacher.base_url": "http://127.0.0.1:1/v1", "teacher.timeout": 5})
+    assert repository.repro() == []
+
+
+def test_comment_and_order_rerun_nothing(repository):
+    repository.edit("params.yaml", "seed: 13", "# a comment\nseed: 13")
+    repository.edit("params.yaml", "  seeds: 1", "")
+    repository.edit("params.yaml", "  epochs: 4", "  epochs: 4\n  seeds: 1")
+    assert repository.repro() == []
+
+
+def test_extrapolation_prompt(repository):
+    repository.edit("prompts/reviews/s3/extrapolate.md", "{{ text }}", "{{ text }} ({{ predicted }}?)")
+    ran = repository.repro()
+    assert set(ran) == round_from("extrapolate", 0)
+    assert len(ran) == len(set(ran))
+    repository.run("git", "checkout", "prompts")
+    assert repository.repro() == [], "back to the first prompt: everything is in the run-cache"
+    assert repository.run("dvc", "status").stdout.strip().endswith("up to date.")
+
+
+def test_seed_prompt(repository):
+    repository.edit("prompts/reviews/s3/seed.md", "{% if rationales %}", "{% if false and rationales %}")
+    assert set(repository.repro()) == {"seed@reviews", "start@reviews"} | round_from("train", 0)
+
+
+def test_rationale_prompt_wording(repository):
+    """The template teacher reads what a prompt shows, not its wording: the same rationales stop the rerun there."""
+    repository.edit("prompts/reviews/s3/rationale.md", "Picture yourself", "See yourself")
+    assert set(repository.repro()) == {"rationales@reviews"}
+
+
+def test_prompt_variant_and_back(repository):
+    repository.change(prompts="direct")
+    ran = set(repository.repro())
+    assert {"rationales@reviews", "seed@reviews", "extrapolate@reviews-round0"} <= ran
+    assert not ran & {"gold@reviews", "baseline@reviews"}
+    repository.change(prompts="s3")
+    assert repository.repro() == []
+
+
+def test_task_param(repository):
+    repository.set({"task.reviews.seed_rows": 44})
+    assert set(repository.repro()) == {"seed@reviews", "start@reviews"} | round_from("train", 0)
+
+
+def test_other_tasks_param(repository):
+    repository.set({"task.imdb.seed_rows": 44, "task.imdb.gold.budget": 10})
+    assert repository.repro() == []
+
+
+def test_training_param(repository):
+    repository.set({"student.weight_decay": 3.0})
+    assert set(repository.repro()) == {"baseline@reviews"} | round_from("train", 0)
+
+
+def test_rounds_two_three_two(repository):
+    two = [{"q": 0, "next": 1}, {"q": 1, "next": 2}]
+    repository.change(rounds=[*two, {"q": 2, "next": 3}])
+    assert set(repository.repro()) == round_from("train", 2, last=2)
+    repository.change(rounds=two)
+    assert repository.repro() == []
+
+
+def test_code_of_a_stage(repository):
+    """A stage whose code changed runs; what it writes is the same, so nothing after it does."""
+    with (repository.folder / "stages/mine.py").open("a") as file:
+        file.write("\n# another comment\n")
+    assert set(repository.repro()) == {"mine@reviews-round0", "mine@reviews-round1"}
+
+
+def test_gold_rows(repository):
+    file = repository.folder / "data/gold/reviews/reviews.csv"
+    rows = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(rows[:-1]))
+    ran = set(repository.repro())
+    assert {"gold@reviews", "baseline@reviews", "train@reviews-round0"} <= ran
+    assert not ran & {"rationales@reviews", "seed@reviews"}, "the teacher was asked about labels, which are the same"
