@@ -21,15 +21,16 @@ def main(name: str, q: str) -> None:
     new = table.read(paths.additional(q))
     old = table.read(paths.train(q - 1)) if q else new.head(0)
     held_out = pd.concat([table.read(paths.gold(split)) for split in ("selection", "test")])
-    reasons = rejected(new, old, held_out, task)
-    table.write(pd.concat([old, new[reasons == ""]]), paths.train(q))
-    table.write(new[reasons != ""].assign(rejected=reasons), paths.rejected(q))
+    new = new.assign(rejected=rejected(new, old, held_out, task))
+    kept, dropped = new[new.rejected == ""], new[new.rejected != ""]
+    table.write(pd.concat([old, kept]), paths.train(q))
+    table.write(dropped, paths.rejected(q))
     table.write(history(q, paths), paths.history(q))
     table.write_json(
         {
-            "rows": len(old) + int((reasons == "").sum()),
-            "new": int((reasons == "").sum()),
-            "rejected": reasons[reasons != ""].value_counts().sort_index().to_dict(),
+            "rows": len(old) + len(kept),
+            "new": len(kept),
+            "rejected": dropped.rejected.value_counts().sort_index().to_dict(),
         },
         paths.metrics / f"round{q}" / "combine.json",
     )

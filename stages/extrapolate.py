@@ -11,7 +11,7 @@ from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import Paths
 from stages.pipeline.stage import run
-from stages.teacher import synthetic
+from stages.teacher import spending, synthetic
 from stages.teacher.prompt import Prompt
 
 
@@ -24,7 +24,8 @@ def main(name: str, q: str) -> None:
     wanted = [{**error, "parent": error["id"]} for error in errors for _ in range(each)]
     # An error that persists is asked about again, and must not get the answer of the round before.
     requests = [prompt.request(task.error_slots(row), sample=q * each) for row in wanted]
-    answers, usage = teacher.ask(requests, name, params)
+    spent = spending.before(name, f"extrapolate{q}", params)
+    answers, usage = teacher.ask(requests, name, params, spent_before=spent)
     table.write(synthetic.rows(task, wanted, answers, q + 1), paths.additional(q + 1))
     table.write_json({"rows": len(wanted), **usage}, paths.metrics / f"round{q}" / "extrapolate.json")
 

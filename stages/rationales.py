@@ -13,7 +13,7 @@ from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import Paths
 from stages.pipeline.stage import run
-from stages.teacher import synthetic
+from stages.teacher import spending, synthetic
 from stages.teacher.answers import parse_list
 from stages.teacher.prompt import Prompt
 
@@ -26,11 +26,12 @@ def main(name: str) -> None:
     prompt = Prompt.of(task, params, "rationale")
     labels = table.read_json(paths.labels) if method.rationales else []
     lists = {label: ceil(method.rationales_per_label / method.rationales_per_request) for label in labels}
+    spent = spending.before(name, "rationales", params)
     found, usage = {}, {}
     for _ in range(TURNS if labels else 0):
         asked = [label for label, count in lists.items() for _ in range(count)]
         slots = [{"label": task.word(label), "count": method.rationales_per_request} for label in asked]
-        answers, usage = teacher.ask([prompt.request(each) for each in slots], name, params)
+        answers, usage = teacher.ask([prompt.request(each) for each in slots], name, params, spent_before=spent)
         found = distinct(asked, answers)
         missing = {label: max(method.rationales_per_label - len(found.get(label, ())), 0) for label in labels}
         if not any(missing.values()):

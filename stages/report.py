@@ -1,4 +1,4 @@
-"""The report: every round's rows, errors and accuracy, side by side with the gold baseline.
+"""The report: every round's rows, errors and accuracy, side by side with the gold baseline; and what the teacher cost.
 
     python -m stages.report TASK
 """
@@ -9,6 +9,7 @@ from stages.pipeline import table
 from stages.pipeline.paths import Paths
 from stages.pipeline.stage import run
 from stages.statistics.marks import marks
+from stages.teacher import spending
 
 HEAD = ["student", "rows", "new", "wrong on validation", "validation", "test"]
 
@@ -40,6 +41,13 @@ def main(name: str) -> None:
     ]
     with table.whole(paths.report) as draft:
         draft.write_text("\n".join(text) + "\n", encoding="utf-8")
+    table.write_json(cost(name, params), paths.metrics / "cost.json")
+
+
+def cost(name: str, params) -> dict:
+    """The usage of each stage that asked the teacher, and the total."""
+    stages = {stage: spending.usage(file) for stage, file in spending.files(name, params).items()}
+    return {**stages, "total": spending.total(list(stages.values()))}
 
 
 def told(task, predictions) -> list[str]:

@@ -9,7 +9,7 @@ from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import Paths
 from stages.pipeline.stage import run
-from stages.teacher import synthetic
+from stages.teacher import spending, synthetic
 from stages.teacher.prompt import Prompt
 
 
@@ -21,7 +21,8 @@ def main(name: str) -> None:
     prompt = Prompt.of(task, params, "seed")
     count, each = params.one(name).seed_rows, params.method.rationales_per_prompt
     wanted = list(task.seeds(count, labels, rationales, each, params.seed))
-    answers, usage = teacher.ask([prompt.request(task.seed_slots(row)) for row in wanted], name, params)
+    requests = [prompt.request(task.seed_slots(row)) for row in wanted]
+    answers, usage = teacher.ask(requests, name, params, spent_before=spending.before(name, "seed", params))
     table.write(synthetic.rows(task, wanted, answers, 0), paths.seed)
     table.write_json({"rows": len(wanted), **usage}, paths.metrics / "seed.json")
 

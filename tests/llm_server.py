@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections import Counter, deque
+from collections import Counter
 
 DEFAULTS = {
     "latency": 0.0,  # seconds
@@ -44,7 +44,6 @@ class Space:
         self.calls, self.answers, self.outcomes = Counter(), Counter(), Counter()
         self.in_flight = self.most = 0
         self.times, self.dice, self.tokens = [], random.Random(7), 0
-        self.admitted = deque(maxlen=1000)
 
     def stats(self) -> dict:
         return {
@@ -65,12 +64,9 @@ class Space:
             return None
         if call < len(told["script"]):
             return told["script"][call]
-        if (
-            told["per_second"]
-            and sum(t > time.monotonic() - 1 for t in self.times[-told["per_second"] - 1 :]) > told["per_second"]
-        ):
+        allowed = told["per_second"]  # as with OpenAI, refused calls count
+        if allowed and sum(when > time.monotonic() - 1 for when in self.times[-allowed - 1 :]) > allowed:
             return "429"
-        self.admitted.append(time.monotonic())
         roll = self.dice.random()
         for name, share in told["rates"].items():
             if (roll := roll - share) < 0:
@@ -145,7 +141,6 @@ async def serve() -> None:
     await site.start()
     print(site._server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # until the parent is gone
-    await runner.cleanup()
 
 
 class Endpoint:
@@ -181,11 +176,9 @@ class Server:
         return self
 
     def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()
         self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
         self.process.stdout.close()
 
     def space(self, **told) -> Endpoint:

@@ -1,10 +1,6 @@
 """Staleness is exact: each change reruns precisely the stages that depend on it, on the real dvc.yaml."""
 
 
-def after(*stages: str) -> set[str]:
-    return set(stages)
-
-
 def round_from(step: str, q: int, last: int = 1) -> set[str]:
     """The stages of rounds q to `last`, from a step of round q on, and what follows the rounds."""
     steps = ["train", "mine", "extrapolate", "combine"]
@@ -24,8 +20,8 @@ def test_how_it_is_run_reruns_nothing(repository):
 
 def test_comment_and_order_rerun_nothing(repository):
     repository.edit("params.yaml", "seed: 13", "# a comment\nseed: 13")
-    repository.edit("params.yaml", "  seeds: 1", "")
-    repository.edit("params.yaml", "  epochs: 4", "  epochs: 4\n  seeds: 1")
+    repository.edit("params.yaml", "  warmup: 0.1             # share of the steps\n", "")
+    repository.edit("params.yaml", "  epochs: 3\n", "  warmup: 0.1\n  epochs: 3\n")
     assert repository.repro() == []
 
 
@@ -40,14 +36,14 @@ def test_extrapolation_prompt(repository):
 
 
 def test_seed_prompt(repository):
-    repository.edit("prompts/reviews/s3/seed.md", "{% if rationales %}", "{% if false and rationales %}")
+    repository.edit("prompts/reviews/s3/seed.md", '{% if rationales %} that has {{ rationales | join(", ") }}{% endif %}', "")
     assert set(repository.repro()) == {"seed@reviews", "start@reviews"} | round_from("train", 0)
 
 
 def test_rationale_prompt_wording(repository):
-    """The template teacher reads what a prompt shows, not its wording: the same rationales stop the rerun there."""
+    """The template teacher reads what a prompt shows, not its wording: the same seed rows stop the rerun there."""
     repository.edit("prompts/reviews/s3/rationale.md", "Picture yourself", "See yourself")
-    assert set(repository.repro()) == {"rationales@reviews"}
+    assert set(repository.repro()) == {"rationales@reviews", "seed@reviews"}
 
 
 def test_prompt_variant_and_back(repository):

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
 
 import pytest
 
@@ -36,6 +37,7 @@ def place(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(limits, "BACKOFF", 0.01)
     monkeypatch.setattr(limits, "PAUSE", 0.1)
+    monkeypatch.setattr(limits, "LONGEST", 0.2)
     return tmp_path
 
 
@@ -140,7 +142,7 @@ def test_a_fault_is_tried_again_and_no_row_is_lost_or_shifted(server, fault):
 
 
 def test_a_429_never_drops_a_row(server, monkeypatch):
-    monkeypatch.setattr(limits, "LONGEST", 0.2)
+    monkeypatch.setattr(limits, "LONGEST", 0.05)
     space = server.space(script=["429"] * (limits.TRIES + 5))
     answers, _ = ask(space, prompts(2), concurrency=1)
     assert [answer.rejected for answer in answers] == [None, None]
@@ -253,7 +255,10 @@ def test_errors_that_no_call_survives_stop_the_run(server, fault, told, words):
     assert space.stats["calls"] <= 8 * limits.QUICK
 
 
-@pytest.mark.parametrize(("fault", "error"), [("400", "maximum context length is 4096"), ("400", "content_filter"), ("403", "flagged by moderation")])
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("400", "maximum context length is 4096"), ("400", "content_filter"), ("403", "flagged by moderation")],
+)
 def test_a_prompt_that_is_refused_rejects_its_row_only(server, fault, error):
     space = server.space(script=[fault] * 9, only="number 0.", error=error)
     answers, _ = ask(space, prompts(20), concurrency=1, attempts=3)
@@ -301,7 +306,7 @@ def test_tls_errors_are_told(tmp_path):
     listening.socket = context.wrap_socket(listening.socket, server_side=True)
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     try:
-        with pytest.raises(UserError, match=r"TLS.*self-signed") as error:
+        with pytest.raises(UserError, match=r"TLS.*self.signed") as error:
             teacher.ask(prompts(3), "imdb", settings(f"https://127.0.0.1:{listening.server_port}/v1"))
         one_line(error)
     finally:
@@ -357,6 +362,12 @@ def test_the_key_is_nowhere(server, place, capfd):
         assert KEY.encode() not in file.read_bytes()
 
 
+def test_heavy_packages_wait_until_they_are_needed():
+    code = "import sys, stages.teacher; print({'torch', 'pandas', 'dvc', 'openai', 'aiohttp'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "set()\n"
+
+
 # Limits
 
 
@@ -371,7 +382,7 @@ def test_requests_per_minute(server):
     ask(space, prompts(11), requests_per_minute=600)
     times = space.stats["times"]
     assert times[-1] - times[0] >= 0.95
-    assert min(later - earlier for earlier, later in zip(times, times[1:], strict=False)) > 0.05
+    assert min(later - earlier for earlier, later in pairwise(times)) > 0.05
 
 
 def test_tokens_per_minute(server):
@@ -395,11 +406,34 @@ def test_an_exhausted_limit_is_waited_for(server):
     assert times[-1] - times[0] >= 0.75
 
 
-def test_many_429s_slow_everybody_down(server):
-    space, requests = server.space(per_second=20), prompts(60)
+def test_many_429s_slow_everybody_down(server, monkeypatch):
+    monkeypatch.setattr(limits, "LONGEST", 30)
+    space, requests = server.space(per_second=30), prompts(50)
     answers, _ = ask(space, requests, concurrency=30)
     texts_match(requests, answers)
     assert space.stats["outcomes"]["429"] < 300
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "2"}, 2),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "300", "retry-after": "9"}, 0.3),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after(headers, seconds):
+    assert limits.retry_after(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("6m0s", 360), ("1.5s", 1.5), ("20ms", 0.02), ("1h2m", 3720), ("30", 30), ("", 0), (None, 0)]
+)
+def test_durations(text, seconds):
+    assert limits.duration(text) == pytest.approx(seconds)
 
 
 # Budgets
@@ -409,7 +443,9 @@ def test_many_429s_slow_everybody_down(server):
 @pytest.mark.parametrize(
     ("kind", "limit", "raised"), [("requests", 10, 40), ("tokens", 700, 4000), ("dollars", 0.007, 1.0)]
 )
-def test_a_budget_is_never_passed_and_resumed_with_nothing_repeated(server, monkeypatch, kind, limit, raised, concurrency):
+def test_a_budget_is_never_passed_and_resumed_with_nothing_repeated(
+    server, monkeypatch, kind, limit, raised, concurrency
+):
     monkeypatch.setattr(prices, "of", lambda *_: (1e-5, 1e-5))
     space, requests = server.space(latency=0.01), prompts(30)
     change = {"concurrency": concurrency, "max_tokens": 20}
@@ -513,7 +549,7 @@ def test_two_processes_share_a_store(server):
     results = [finish(process) for process in [start(space, rows), start(space, rows)]]
     assert results[0]["texts"] == results[1]["texts"]
     usage = [result["usage"] for result in results]
-    assert usage[0]["calls"] + usage[1]["calls"] == space.stats["calls"] < 2 * rows
+    assert usage[0]["calls"] + usage[1]["calls"] == space.stats["calls"] <= 2 * rows
     assert finish(start(space, rows))["usage"]["cached"] == rows
 
 
@@ -555,6 +591,6 @@ def test_ten_thousand_rows_through_faults_and_kills(server):
     assert len(result["texts"]) == rows and not any(result["rejected"])
     assert all(request.prompt in text for request, text in zip(prompts(rows), result["texts"], strict=True))
     stats = space.stats
-    repeated = stats["answers"] - rows
+    repeated = stats["answers"] - rows  # answered, but in flight or not yet on disk when the process was killed
     print(f"\n{stats['calls']:,} calls, {stats['outcomes']}, {repeated} repeated")
     assert stats["bodies"] == rows and repeated <= concurrency * len(kills)

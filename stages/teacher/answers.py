@@ -14,7 +14,7 @@ LABELS = (
 THINGS = (
     rf"{LABELS}|statement|paragraph|passage|post|story|description|summary|list|reason|rationale|result|version|sample"
 )
-SURE = r"(?:sure(?: thing)?|certainly|of course|absolutely|gladly|okay|ok|alright)"
+SURE = r"(?:sure(?:\ thing)?|certainly|of\ course|absolutely|gladly|okay|ok|alright)"
 # "Sure, here is a review:", "Here's the list of reasons:", "Certainly!" on a line of its own
 LEAD_IN = re.compile(
     rf"""(?: {SURE}\b [^\n:]{{0,40}}? [!,.] \s* (?:i\ can\ help [^\n:]{{0,60}}? [!.] \s*)?
@@ -34,12 +34,13 @@ FENCE = re.compile(r"```[\w-]*\n(.*?)\n?```", re.DOTALL)
 QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“”", "`": "`"}
 
 # Refusals begin so. A review may well begin with "I'm sorry, but I can't recommend this film".
+CANNOT = r"(?:\ can(?:no|['’])t|\ can\ not|\ won['’]t|\ will\ not|(?:\ am|['’]m)\ (?:un|not\ )able)\ (?:to\ )?"
 REFUSAL = re.compile(
-    r"""(?: (?: (?:i['’]?m|i\ am)\ (?:really\ |very\ |so\ )?(?:sorry|afraid) | sorry | i\ apologi[sz]e | unfortunately )
-            [^.\n]{0,60}? \bi (?:\ can(?:no|['’])t|\ can\ not|\ won['’]t|\ will\ not|(?:\ am|['’]m)\ (?:unable|not\ able)) \ (?:to\ )?
+    rf"""(?: (?: (?:i['’]?m|i\ am)\ (?:(?:very|so)\ )?(?:sorry|afraid) | sorry | i\ apologi[sz]e | unfortunately )
+            [^.\n]{{0,60}}? \bi {CANNOT}
             (?:assist|help\ (?:you|with)|fulfill?|comply|provide|create|generate|write|produce|complete|engage|support
             |answer|continue|process|do\ that|accommodate|participate|discuss)\b
-        | i (?:\ can(?:no|['’])t|\ can\ not|\ won['’]t|\ will\ not|(?:\ am|['’]m)\ (?:unable|not\ able)) \ (?:to\ )?
+        | i {CANNOT}
             (?:assist|help\ (?:you|with)|fulfill?|comply|engage\ in|accommodate
             |(?:create|generate|write|produce|provide)\ (?:content|text|material|that\b|this\ type))
         | (?:i['’]?m|i\ am)\ (?:just\ |only\ )?an\ ai\ (?:language\ )?(?:model|assistant)\b
@@ -88,7 +89,7 @@ def verdict(text: str, finish: str, min_words: int) -> str | None:
 def parse_list(text: str) -> list[str]:
     """The items of a list, whatever its numbering: without markup, explanations and doubles, in their order."""
     found = {}
-    for item in _items(text.strip()):
+    for item in _items(text):
         item = _phrase(item)
         if item:
             found.setdefault(item.casefold(), item)
@@ -151,9 +152,9 @@ def _items(text: str) -> list[str]:
     if len(lines) > 1:
         return lines[1:] if lines[0].rstrip("* ").endswith(":") else lines
     for mark in (";", ","):
-        parts = [re.sub(r"^(?:and|or)\s+", "", part.strip()) for part in text.split(mark)]
+        parts = [part.strip() for part in text.split(mark)]
         if len(parts) > 1 and (mark == ";" or all(len(part.split()) <= 6 for part in parts)):
-            return parts
+            return [*parts[:-1], re.sub(r"^(?:and|or)\s+", "", parts[-1])]
     return [text]
 
 

@@ -100,8 +100,7 @@ class Asking:
         body = self.provider.body(row.request)
         longest = body.get("max_completion_tokens") or body.get("max_tokens")
         for tries in count(1):
-            bound = self.budget.bound(row.size, longest)
-            await self.budget.reserve(bound)
+            bound = await self.budget.reserve(row.size, longest)
             try:
                 booked = await self.limits.admit(row.size + (longest or 0))
                 reply = await self.provider.answer(body, row.sample, row.attempt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from math import inf
 
 from stages.pipeline.stage import UserError
 from stages.teacher.request import Reply
@@ -40,27 +41,25 @@ class Budget:
     def dollars(self) -> float | None:
         return self._dollars(self.tokens_in, self.tokens_out)
 
-    def bound(self, size: int, max_tokens: int | None) -> dict:
-        """The most that a call can cost. A token is at least a byte, so that `size` bytes are at most so many tokens.
+    async def reserve(self, size: int, max_tokens: int | None) -> dict:
+        """Wait until a call fits, and return what is reserved for it. Raises Reached when nothing can make it fit.
 
-        Without max_tokens the longest answer so far has to do; the first call then takes all that is left.
+        A token is at least a byte, so that a body of `size` bytes has at most so many tokens.
         """
-        if not self.limits:
-            return {}
-        answer = max_tokens or self.longest
-        if not answer:
-            return {kind: self._left(kind) for kind in self.limits if kind != "requests"} | {"requests": 1}
-        return {"requests": 1, "tokens": size + answer, "dollars": self._dollars(size, answer) or 0}
-
-    async def reserve(self, bound: dict) -> None:
-        """Wait until the call fits. Raises Reached when it cannot, now that nothing is in flight."""
-        while full := [kind for kind in self.limits if bound[kind] > self._left(kind) + 1e-9]:
+        while self.limits:
+            bound = self._bound(size, max_tokens)
+            full = [kind for kind in self.limits if bound[kind] > self._left(kind) + 1e-9]
+            if not full:
+                break
             if not self.in_flight:
                 raise Reached(self._reached(full[0]))
             self.freed.clear()
             await self.freed.wait()
+        else:
+            bound = {}
         self.in_flight += 1
         self.reserved.update(bound)
+        return bound
 
     def release(self, bound: dict) -> None:
         """The call is over, and what it cost is counted."""
@@ -84,6 +83,14 @@ class Budget:
         """What this `ask` used: calls and answers out of the store, and the tokens and dollars of both."""
         names = ("calls", "cached", "tokens_in", "tokens_out", "dollars")
         return {name: getattr(self, name) for name in names} | {"seconds": round(seconds, 2)}
+
+    def _bound(self, size: int, max_tokens: int | None) -> dict:
+        """The most that a call can cost. Without max_tokens, twice the longest answer so far; the first goes alone."""
+        longest = max_tokens or 2 * self.longest
+        if longest:
+            return {"requests": 1, "tokens": size + longest, "dollars": self._dollars(size, longest) or 0}
+        left = {kind: inf if self.in_flight else max(self._left(kind), 1e-6) for kind in self.limits}
+        return left | {"requests": 1}
 
     def _dollars(self, tokens_in: int, tokens_out: int) -> float | None:
         return self.price and tokens_in * self.price[0] + tokens_out * self.price[1]

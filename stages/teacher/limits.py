@@ -16,9 +16,9 @@ from email.utils import parsedate_to_datetime
 from stages.pipeline.stage import UserError
 from stages.teacher.request import Failed, Rejected
 
-TRIES = 12  # calls for one request; with the backoff below that is longer than WINDOW, so an outage loses no row
+TRIES = 13  # calls for one request; with the backoff below that is longer than WINDOW, so an outage loses no row
 QUICK = 3  # calls when nothing was ever answered and the settings are probably to blame
-BACKOFF = 0.1  # seconds before the second call; doubles up to LONGEST
+BACKOFF = 0.05  # seconds before the second call; doubles up to LONGEST
 LONGEST = 30
 PAUSE = 1  # seconds of the first common pause; doubles up to LONGEST
 PATIENCE = 600  # seconds; an endpoint that asks to wait longer (a day's quota) stops the run
@@ -98,7 +98,9 @@ class Limits:
         self._heed(error.headers)
         told = retry_after(error.headers)
         if told is not None and not told < PATIENCE:
-            raise UserError(f"stopped: the endpoint asks to wait for {told:,.0f} s ({error}). What was answered is kept")
+            raise UserError(
+                f"stopped: the endpoint asks to wait for {told:,.0f} s ({error}). What was answered is kept"
+            )
         backoff = min(BACKOFF * 2 ** min(tries - 1, 30), LONGEST) * random.uniform(0.5, 1)
         if error.limited:
             self.refused = 0.9 * self.refused + 0.1

@@ -1,7 +1,8 @@
 """Any OpenAI-compatible endpoint: POST {base_url}/chat/completions.
 
-Plain aiohttp: the official client spends four times as long on a call (benchmarks/teacher.py) and would retry call by
-call, where pauses and limits must be shared by all calls (limits.py). The environment's names are the client's:
+Plain aiohttp: even with its aiohttp transport and raw responses the official client spends four times as long on a
+call, and it would retry each call by itself, where pauses and limits must be shared by all (limits.py).
+The environment's names are the client's:
 OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_ORG_ID, OPENAI_PROJECT_ID, and the usual ones for proxies and certificates.
 """
 

@@ -36,7 +36,8 @@ class Prompt:
         path = Path(path)
         try:
             source = path.read_text(encoding="utf-8-sig")
-            tree = JINJA.parse(source)
+            shown = meta.find_undeclared_variables(JINJA.parse(source)) - set(JINJA.globals)
+            template = JINJA.from_string(source)
         except FileNotFoundError:
             raise UserError(
                 f"{path} is missing: write it, or name another variant as `prompts` in params.yaml"
@@ -47,12 +48,11 @@ class Prompt:
             raise UserError(f"{path} cannot be read: {error.strerror}") from None
         except TemplateSyntaxError as error:
             raise UserError(f"{path}:{error.lineno}: {error.message}") from None
-        shown = meta.find_undeclared_variables(tree) - set(JINJA.globals)
         problems = [f"there is no {_names(shown - allowed)}"] if shown - allowed else []
         problems += [f"it must show {_names(required - shown)}"] if required - shown else []
         if problems:
             raise UserError(f"{path}: {', and '.join(problems)} (available: {_names(allowed)})")
-        return cls(path, path.stem, JINJA.from_string(source), shown)
+        return cls(path, path.stem, template, shown)
 
     def render(self, slots: dict) -> tuple[str, dict]:
         """The prompt's text, and those of the slots that it shows. Raises UserError when it cannot be rendered."""

@@ -1,0 +1,225 @@
+"""The response store: durable, shared, and readable by people."""
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from stages.pipeline.stage import UserError
+from stages.teacher.request import Reply, digest
+from stages.teacher.store import Store, default_path, main
+
+BODY = {"model": "m", "messages": [{"role": "user", "content": "Ein „Satz“ 🎬"}]}
+KEY = digest(BODY)
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "teacher.sqlite"
+    monkeypatch.setenv("TEACHER_STORE", str(path))
+    return path
+
+
+def fill(count=3, model="m"):
+    async def put(store):
+        replies = [Reply(f"answer {i}", "stop", 5, 7, model) for i in range(count)]
+        return await asyncio.gather(*(store.put(KEY, i, 0, BODY, reply) for i, reply in enumerate(replies)))
+
+    store = Store()
+    kept = asyncio.run(put(store))
+    store.close()
+    return kept
+
+
+def look(sample=0, attempt=0):
+    store = Store()
+    found = store.get(KEY, sample, attempt)
+    store.close()
+    return found
+
+
+def test_what_is_put_is_found_by_every_part_of_its_key(path):
+    kept = fill()
+    assert look(1) == kept[1] == Reply("answer 1", "stop", 5, 7, "m")
+    assert look(3) is None and look(0, 1) is None
+
+
+def test_an_answer_is_on_disk_before_put_returns(path):
+    async def put_and_look():
+        store = Store()
+        await store.put(KEY, 0, 0, BODY, Reply("kept"))
+        with sqlite3.connect(path) as other:
+            found = other.execute("select text from answers").fetchall()
+        store.close()
+        return found
+
+    assert asyncio.run(put_and_look()) == [("kept",)]
+
+
+def test_the_first_answer_wins(path):
+    fill(3)
+    assert [reply.model for reply in fill(5, "later")] == ["m"] * 3 + ["later"] * 2
+
+
+def test_known_are_those_with_any_answer(path):
+    fill(2)
+    store = Store()
+    assert store.known([KEY, "other"]) == {KEY} and store.known([]) == set()
+    store.close()
+
+
+def test_hundreds_at_once_share_commits(path):
+    assert len(fill(1000)) == 1000
+    assert look(999).text == "answer 999"
+
+
+def test_answers_that_wait_are_written_at_the_end(path):
+    async def stopped():
+        store = Store()
+        tasks = [asyncio.create_task(store.put(KEY, i, 0, BODY, Reply("kept"))) for i in range(50)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        store.close()
+
+    asyncio.run(stopped())
+    assert look(49).text == "kept"
+
+
+def test_default_path(monkeypatch):
+    monkeypatch.delenv("TEACHER_STORE", raising=False)
+    assert default_path().parts[-2:] == ("synthesis-step-by-step", "teacher.sqlite")
+
+
+def one_line(path, words=("info",)):
+    with pytest.raises(UserError) as error:
+        main(*words)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_corrupt_file_is_told(path):
+    path.parent.mkdir()
+    path.write_bytes(b"no database " * 1000)
+    assert "not a database" in one_line(path)
+
+
+def test_a_damaged_file_is_told(path):
+    fill(200)
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(data)
+    one_line(path)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "file" / "teacher.sqlite"))
+    one_line(tmp_path / "file")
+
+
+def test_a_disk_that_takes_no_more_is_told(path, monkeypatch):
+    fill(1)
+    opened = Store._connect
+
+    def read_only(self):
+        connection = opened(self)
+        connection.execute("pragma query_only = on")
+        return connection
+
+    monkeypatch.setattr(Store, "_connect", read_only)
+    with pytest.raises(UserError, match="readonly"):
+        fill(2)
+
+
+def test_an_unexpected_error_reaches_those_who_wait(path, monkeypatch):
+    monkeypatch.setattr(Store, "_commit", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fill(2)
+
+
+def test_a_newer_version_is_told(path):
+    fill(1)
+    with sqlite3.connect(path) as connection:
+        connection.execute("pragma user_version = 99")
+    assert "newer version" in one_line(path)
+
+
+def test_processes_that_start_together_share_a_new_file(path):
+    code = "from tests.test_store import fill; fill(300)"
+    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
+    assert [process.communicate(timeout=60)[1] for process in processes] == [b""] * 4
+    store = Store()
+    assert store.info()["entries"] == 300
+    store.close()
+
+
+def test_info_counts_entries_hits_and_tokens(path, capsys):
+    fill(3)
+    look(1)
+    look(1)
+    look(7)
+    main("info")
+    told = json.loads(capsys.readouterr().out)
+    assert (told["entries"], told["hits"], told["tokens_in"], told["tokens_out"]) == (3, 2, 15, 21)
+    assert told["models"] == {"m": 3} and told["bytes"] > 0 and told["path"] == str(path)
+
+
+def test_prune_by_last_use_and_by_model(path, capsys):
+    fill(3)
+    fill(5, "other")
+    with sqlite3.connect(path) as connection:
+        connection.execute("update answers set used = used - 10 * 86400 where sample < 2")
+    look(0)  # used today
+    main("prune", "--older-than", "7")
+    assert look(0) and look(1) is None and look(2)
+    main("prune", "--model", "other")
+    assert look(2) and look(3) is None
+    with pytest.raises(SystemExit):
+        main("prune")
+
+
+def test_export_and_import_are_the_same_answers_once(path, tmp_path, monkeypatch, capsys):
+    fill(3)
+    file = tmp_path / "answers.jsonl"
+    main("export", str(file))
+    assert json.loads(file.read_text(encoding="utf-8").splitlines()[0])["body"] == BODY
+    monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "other.sqlite"))
+    main("import", str(file))
+    main("import", str(file))
+    assert capsys.readouterr().err.splitlines()[-2:] == ["3 new", "0 new"]
+    assert look(2).text == "answer 2"
+
+
+@pytest.mark.parametrize(
+    "change", [lambda e: e.pop("text"), lambda e: e["body"].update(model="x"), lambda e: e.clear()]
+)
+def test_a_bad_import_is_told_by_line_and_changes_nothing(path, tmp_path, change, monkeypatch):
+    fill(2)
+    file = tmp_path / "answers.jsonl"
+    main("export", str(file))
+    lines = file.read_text(encoding="utf-8").splitlines()
+    entry = json.loads(lines[1])
+    change(entry)
+    file.write_text(f"{lines[0]}\n{json.dumps(entry)}\n", encoding="utf-8")
+    monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "other.sqlite"))
+    with pytest.raises(UserError, match=r"answers\.jsonl:2"):
+        main("import", str(file))
+    assert look(0) is None
+
+
+def test_the_command_line_is_quiet_but_for_its_answer(path):
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.teacher.store", "info"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and done.stderr == "" and json.loads(done.stdout)["entries"] == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.teacher.store", "import", "missing.jsonl"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and done.stderr.startswith("error: missing.jsonl") and done.stderr.count("\n") == 1
