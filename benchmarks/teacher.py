@@ -95,10 +95,10 @@ def official(url: str, count: int, concurrency: int):
 
 def whole(url: str, count: int, concurrency: int):
     """The teacher, from the prompt's file to the parsed answer."""
-    import aiohttp  # noqa: F401  imports come before the clock starts, as with the other clients
-    import genai_prices.data  # noqa: F401
+    import genai_prices.data  # noqa: F401  imports come before the clock starts, as with the other clients
 
-    import stages.teacher.asking  # noqa: F401
+    import stages.teacher.asking
+    import stages.teacher.openai  # noqa: F401
     from stages import teacher
     from stages.pipeline.params import Params, Teacher
     from stages.teacher.prompt import Prompt

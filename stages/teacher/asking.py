@@ -29,6 +29,17 @@ class Row:
     attempt: int = 0  # answers so far that could not be used
 
 
+def rows(provider: Provider, requests: list[Request]) -> list[Row]:
+    """Requests with equal bodies are samples of one another: as a set, their keys do not depend on the order."""
+    found, seen = [], Counter()
+    for place, request in enumerate(requests):
+        body = canonical(provider.body(request))
+        key = sha256(body)
+        found.append(Row(place, request, key, len(body.encode()), request.sample + seen[key, request.sample]))
+        seen[key, request.sample] += 1
+    return found
+
+
 class Asking:
     """One `ask`. All that is stored is taken first; then C workers ask for the rest, each one row after another.
 
@@ -40,7 +51,7 @@ class Asking:
         price = provider.price if provider.stored else (0.0, 0.0)
         self.budget = Budget(settings.budget, price, before)
         self.limits = Limits(settings.requests_per_minute, settings.tokens_per_minute, provider.concurrency)
-        self.rows = self._rows(requests)
+        self.rows = rows(provider, requests)
         self.answers: list[Answer | None] = [None] * len(self.rows)
         self.progress = None
         self.store = Store() if provider.stored else None
@@ -58,16 +69,6 @@ class Asking:
             if self.store:
                 self.store.close()
         return self.answers, self.budget.usage(time.monotonic() - began)
-
-    def _rows(self, requests: list[Request]) -> list[Row]:
-        """Requests with equal bodies are samples of one another: as a set, their keys do not depend on the order."""
-        rows, seen = [], Counter()
-        for place, request in enumerate(requests):
-            body = canonical(self.provider.body(request))
-            key = sha256(body)
-            rows.append(Row(place, request, key, len(body.encode()), request.sample + seen[key, request.sample]))
-            seen[key, request.sample] += 1
-        return rows
 
     async def _ask(self, pending: list[Row]) -> None:
         self.progress = Progress(self.title, len(self.rows), len(self.rows) - len(pending), self.budget)

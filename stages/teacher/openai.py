@@ -1,25 +1,28 @@
-"""Any OpenAI-compatible endpoint: POST {base_url}/chat/completions.
+"""Any OpenAI-compatible endpoint, through the official client: POST {base_url}/chat/completions.
 
-Plain aiohttp: even with its aiohttp transport and raw responses the official client spends four times as long on a
-call, and it would retry each call by itself, where pauses and limits must be shared by all (limits.py).
-The environment's names are the client's:
-OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_ORG_ID, OPENAI_PROJECT_ID, and the usual ones for proxies and certificates.
+The client brings authentication, proxies and its aiohttp transport. Requests go straight to that transport: building
+them anew and parsing the answers into models takes the client twice as long as all the rest of a call, and it would
+retry each call by itself, where pauses and limits must be shared by all (limits.py).
+The environment's names are the client's: OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_ORG_ID, OPENAI_PROJECT_ID.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx2
+from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from stages.pipeline.stage import UserError
 from stages.teacher import prices
 from stages.teacher.request import Failed, Rejected, Reply, Request, canonical
 
 DEFAULT_URL = "https://api.openai.com/v1"
-HEADERS = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
 CONNECT = 10  # seconds
 # Refusals of one prompt, which say nothing about the next: moderation, and prompts that are too long.
 ONE_ROW = re.compile(
@@ -47,7 +50,7 @@ class Provider:
                 "teacher.base_url (or OPENAI_BASE_URL) must be like https://host/v1, without a name or password"
             )
         self.price = prices.of(teacher.model, self.base_url)
-        self.session = None  # made by the first call: a run out of the store needs no key
+        self.http = None  # made by the first call: a run out of the store needs no key
         self.key = ""
         self.answered = False  # whether the endpoint ever gave an answer
 
@@ -65,50 +68,44 @@ class Provider:
 
     async def answer(self, body: dict, sample: int, attempt: int) -> Reply:
         """One call. Raises Failed or Rejected, and UserError when no call can succeed."""
-        import aiohttp
-
-        session = self.session or self._open()
+        http = self.http or self._open()
+        request = httpx2.Request("POST", self.url, headers=self.headers, content=canonical(body).encode())
         try:
-            async with session.post(f"{self.base_url}/chat/completions", data=canonical(body).encode()) as response:
-                content = await response.read()
-        except aiohttp.ClientSSLError as error:
-            if isinstance(error, aiohttp.ClientConnectorCertificateError) or not self.answered:
-                raise UserError(f"{self.base_url}: no safe connection (TLS): {self._safe(error)}") from None
-            raise Failed(f"no safe connection (TLS): {self._safe(error)}") from None
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Failed(f"{self.base_url} cannot be reached: {self._safe(error)}", fatal=not self.answered) from None
-        except TimeoutError:
-            raise Failed(f"no answer within {self.teacher.timeout:g} s", sent=True) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise Failed(f"connection cut: {self._safe(error)}", sent=True) from None
-        if response.status != 200:
-            raise self._refused(response.status, response.headers, content)
-        return self._reply(content, body, response.headers)
+            async with asyncio.timeout(self.teacher.timeout):
+                response = await http.send(request)
+        except (httpx2.TransportError, aiohttp.ClientError, OSError) as error:
+            raise self._lost(_root(error)) from None
+        if response.status_code != 200:
+            raise self.refused(response.status_code, response.headers, response.content)
+        return self._reply(response.content, body, response.headers)
 
     async def close(self) -> None:
         """Close the connections."""
-        if self.session:
-            await self.session.close()
+        if self.http:
+            await self.http.aclose()
 
-    def _open(self):
-        import aiohttp
+    def _open(self) -> httpx2.AsyncClient:
+        self.key = key()
+        limits = httpx2.Limits(max_connections=0)  # no limit: the workers are the limit
+        timeout = httpx2.Timeout(self.teacher.timeout, connect=CONNECT, pool=None)
+        self.http = DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
+        client = AsyncOpenAI(api_key=self.key, base_url=self.base_url, http_client=self.http)
+        told = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
+        self.headers, self.url = told | client.auth_headers, f"{client.base_url}chat/completions"
+        return self.http
 
-        self.key = os.environ.get("OPENAI_API_KEY", "").strip()
-        if not self.key:
-            raise UserError(
-                "OPENAI_API_KEY is not set: it holds the endpoint's key (any word for a server without keys)"
-            )
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        headers |= {name: os.environ[variable] for name, variable in HEADERS.items() if os.environ.get(variable)}
-        where = urlsplit(self.base_url)
-        self.session = aiohttp.ClientSession(
-            headers=headers,
-            connector=aiohttp.TCPConnector(limit=0),  # the workers are the limit
-            timeout=aiohttp.ClientTimeout(total=self.teacher.timeout, sock_connect=CONNECT),
-            # Not `trust_env`, which reads the environment again for each call, in a thread.
-            proxy=None if proxy_bypass(where.hostname) else getproxies().get(where.scheme),
-        )
-        return self.session
+    def _lost(self, error: BaseException) -> Exception:
+        """What a broken connection means."""
+        told = self.safe(error)
+        if isinstance(error, aiohttp.ClientSSLError):
+            if isinstance(error, aiohttp.ClientConnectorCertificateError) or not self.answered:
+                return UserError(f"{self.base_url}: no safe connection (TLS): {told}")
+            return Failed(f"no safe connection (TLS): {told}")
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return Failed(f"{self.base_url} cannot be reached: {told}", fatal=not self.answered)
+        if isinstance(error, TimeoutError):
+            return Failed(f"no answer within {self.teacher.timeout:g} s", sent=True)
+        return Failed(f"connection cut: {told}", sent=True)
 
     def _reply(self, content: bytes, body: dict, headers) -> Reply:
         try:
@@ -131,10 +128,10 @@ class Provider:
         self.answered = True
         return reply
 
-    def _refused(self, status: int, headers, content: bytes) -> Exception:
+    def refused(self, status: int, headers, content: bytes) -> Exception:
         """What an error status means: for this call, for this row, or for the whole run."""
         error = _error(content)
-        code, told = f"{error.get('code')} {error.get('type')}", self._safe(error.get("message"))
+        code, told = f"{error.get('code')} {error.get('type')}", self.safe(error.get("message"))
         if status == 401:
             return UserError(f"{self.base_url} refuses the key (401): check OPENAI_API_KEY")
         if status == 429 and "insufficient_quota" in code:
@@ -148,10 +145,24 @@ class Provider:
             return Rejected(reason) if self.answered else Failed(reason, fatal=True)
         return UserError(f"{reason}; look at teacher.model and teacher.base_url" if status == 404 else reason)
 
-    def _safe(self, error) -> str:
+    def safe(self, error) -> str:
         """One short line, without the key."""
         line = " ".join(str(error or "no reason given").split())
         return (line.replace(self.key, "***") if self.key else line)[:300]
+
+
+def key() -> str:
+    """The endpoint's key. Raises UserError when there is none."""
+    if found := os.environ.get("OPENAI_API_KEY", "").strip():
+        return found
+    raise UserError("OPENAI_API_KEY is not set: it holds the endpoint's key (any word for a server without keys)")
+
+
+def _root(error: BaseException) -> BaseException:
+    """The transport's own error, which httpx wraps in its own."""
+    while error.__cause__ is not None and not isinstance(error, aiohttp.ClientError | TimeoutError):
+        error = error.__cause__
+    return error
 
 
 def _error(content: bytes) -> dict:

@@ -1,4 +1,4 @@
-"""What the teacher stages of the whole pipeline have used, as their metrics tell: teacher.budget holds over all of it."""
+"""What the teacher stages of the whole pipeline have used, by their metrics: teacher.budget holds over all of it."""
 
 from __future__ import annotations
 
