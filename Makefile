@@ -4,7 +4,7 @@ BIN := .venv/bin
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint new-task bench-teacher clean
+.PHONY: help run test test-slow lint new-task estimate bench-teacher clean
 
 ## help: list the targets
 help:
@@ -30,6 +30,10 @@ lint: .venv/installed
 ## new-task NAME=... GOLD=... [TEXT=...] [LABEL=...]: params and prompts for a task of your own, from a file of gold rows
 new-task: .venv/installed
 	@$(BIN)/python -m stages.new_task "$(NAME)" "$(GOLD)" "$(TEXT)" "$(LABEL)"
+
+## estimate [TASKS=...]: the teacher's requests, tokens, dollars and time for the current params, before anything is spent
+estimate: .venv/installed
+	@$(BIN)/python -m stages.estimate $(TASKS)
 
 ## bench-teacher: requests a second, CPU and memory of the teacher, beside other clients
 bench-teacher: .venv/installed

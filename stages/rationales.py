@@ -25,25 +25,23 @@ def main(name: str) -> None:
     task, method = tasks.load(name, params), params.method
     prompt = Prompt.of(task, params, "rationale")
     labels = table.read_json(paths.labels) if method.rationales else []
-    lists = {label: ceil(method.rationales_per_label / method.rationales_per_request) for label in labels}
-    spent = spending.before(name, "rationales", params)
-    found, usage = {}, {}
-    for _ in range(TURNS if labels else 0):
-        asked = [label for label, count in lists.items() for _ in range(count)]
-        slots = [{"label": task.word(label), "count": method.rationales_per_request} for label in asked]
-        answers, usage = teacher.ask([prompt.request(each) for each in slots], name, params, spent_before=spent)
+    asked, answers, used = [], [], [spending.before(name, "rationales", params)]
+    for _ in range(TURNS):
         found = distinct(asked, answers)
-        missing = {label: max(method.rationales_per_label - len(found.get(label, ())), 0) for label in labels}
-        if not any(missing.values()):
-            break
-        lists = {label: count + ceil(missing[label] / method.rationales_per_request) for label, count in lists.items()}
+        missing = {label: method.rationales_per_label - len(found.get(label, ())) for label in labels}
+        more = [label for label in labels for _ in range(ceil(missing[label] / method.rationales_per_request))]
+        slots = {label: {"label": task.word(label), "count": method.rationales_per_request} for label in labels}
+        requests = [prompt.request(slots[label], sample=asked.count(label)) for label in more]
+        told, usage = teacher.ask(requests, name, params, "rationale", spent_before=spending.total(used))
+        asked, answers, used = asked + more, answers + told, [*used, usage]
+    found = distinct(asked, answers)
     rows = [
         {"label": label, "rationale": rationale, **synthetic.provenance(answer)}
         for label in labels
         for rationale, answer in list(found.get(label, {}).values())[: method.rationales_per_label]
     ]
     table.write(pd.DataFrame(rows, columns=["label", "rationale", *synthetic.PROVENANCE]), paths.rationales)
-    table.write_json({"rationales": len(rows), **usage}, paths.metrics / "rationales.json")
+    table.write_json({"rationales": len(rows), **spending.total(used[1:])}, paths.metrics / "rationales.json")
 
 
 def distinct(labels: list[str], answers: list) -> dict:

@@ -91,7 +91,8 @@ class Provider:
         self.http = DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
         client = AsyncOpenAI(api_key=self.key, base_url=self.base_url, http_client=self.http)
         told = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
-        self.headers, self.url = told | client.auth_headers, f"{client.base_url}chat/completions"
+        self.headers = httpx2.Headers(told | client.auth_headers).raw  # encoded once, like the URL
+        self.url = httpx2.URL(f"{client.base_url}chat/completions")
         return self.http
 
     def _lost(self, error: BaseException) -> Exception:

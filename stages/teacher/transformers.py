@@ -105,11 +105,14 @@ class Writer:
         from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, logging
 
         logging.set_verbosity_error()
+        logging.disable_progress_bar()
         self.name, self.closed = model, closed
         self.device, dtype = _hardware()
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
-            self.model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).to(self.device).eval()
+            same = {} if Path(model).is_dir() else {"revision": revision(model)}
+            self.tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left", **same)
+            loaded = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype), **same)
+            self.model = loaded.to(self.device).eval()
         except Exception as error:  # loaders raise nearly everything for a model that is broken or unknown to them
             raise UserError(_cannot(model, error)) from None
         if self.tokenizer.pad_token is None:
@@ -221,10 +224,11 @@ def revision(model: str) -> str:
             with path.open("rb") as file:
                 digests.append(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
         return digest(digests)
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
-    try:
-        return Path(hf_hub_download(model, "config.json")).parent.name  # .../snapshots/<revision>/config.json
+    try:  # what is in the cache stays what is used, whatever the hub has by now
+        config = try_to_load_from_cache(model, "config.json") or hf_hub_download(model, "config.json")
+        return Path(config).parent.name  # .../snapshots/<revision>/config.json
     except Exception as error:  # the hub's client raises dozens of kinds, all of them mean the same to a user
         raise UserError(_cannot(model, error)) from None
 
