@@ -204,7 +204,8 @@ def beside(line: Line, budget) -> str:
         limit = budget and getattr(budget, kind)
         if limit is not None:
             share = "unknown" if used is None else f"{used / limit:.0%}"
-            parts.append(f"{limit:,} {kind} (the estimate is {share} of it)")
+            told = f"${limit:g}" if kind == "dollars" else f"{limit:,} {kind}"
+            parts.append(f"{told} (the estimate is {share} of it)")
     return f"budget: {', '.join(parts) or 'none'}"
 
 

@@ -1,6 +1,6 @@
 """Seed data: the rows of round 0, written from labels and rationales (Alg. 1).
 
-    python -m stages.seed TASK
+python -m stages.seed TASK
 """
 
 from stages import task as tasks

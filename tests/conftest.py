@@ -30,7 +30,14 @@ class Repository:
     def run(self, *words: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess:
         tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         store = str(self.folder.parent / "teacher.sqlite")
-        environment = {**os.environ, **LOCAL, "GIT_COMMITTER_EMAIL": "t@t", "PATH": tools, "TEACHER_STORE": store, **env}
+        environment = {
+            **os.environ,
+            **LOCAL,
+            "GIT_COMMITTER_EMAIL": "t@t",
+            "PATH": tools,
+            "TEACHER_STORE": store,
+            **env,
+        }
         environment.pop("PYTHONPATH", None)
         done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
         if ok and done.returncode:

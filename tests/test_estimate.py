@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -33,6 +34,7 @@ def test_the_template_teacher_costs_nothing(reproduced):
 
 def test_before_anything_ran_it_is_marked_as_assumed(fresh):
     fresh.set({**OPENAI, "teacher.budget": {"dollars": 2}})
+    shutil.rmtree(fresh.folder / "metrics", ignore_errors=True)
     found = estimate(fresh)
     assert found["reviews seed"][:2] == ["~40", "0"]
     assert found["reviews seed"][3] == "<=40,960"
@@ -40,7 +42,7 @@ def test_before_anything_ran_it_is_marked_as_assumed(fresh):
     spend = float(found["reviews seed"][5].removeprefix("<="))
     tokens = int(found["reviews seed"][2].removeprefix("~").replace(",", ""))
     assert spend == pytest.approx((0.4 * tokens + 1.6 * 40960) / 1e6, abs=1e-4)
-    assert "budget: 2.0 dollars (the estimate is" in fresh.stage("estimate").stdout
+    assert "budget: $2 (the estimate is" in fresh.stage("estimate").stdout
 
 
 def test_an_unknown_price_is_said_to_be_unknown(fresh):

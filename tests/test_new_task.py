@@ -7,7 +7,13 @@ import pytest
 
 TEXTS = {
     "refund": ["money back please", "i want a refund", "refund my order", "give me my money back", "refund now please"],
-    "where is it": ["where is my parcel", "parcel still not here", "track my parcel", "parcel is late", "no parcel yet"],
+    "where is it": [
+        "where is my parcel",
+        "parcel still not here",
+        "track my parcel",
+        "parcel is late",
+        "no parcel yet",
+    ],
     "naïve/odd: label": ["ça ne marche pas", "{{ braces }} here", "it's 'quoted'", "naïve question", "odd one, really"],
 }
 
@@ -63,7 +69,10 @@ def test_its_prompts_can_be_used_as_they_are(fresh, tickets):
         (["tickets", ""], "GOLD is missing"),
         (["tickets", "nowhere.csv"], "nowhere.csv does not exist"),
         (["reviews", "data/gold/reviews/reviews.csv"], "has a task `reviews` already"),
-        (["other", "data/gold/reviews/reviews.csv", "body"], "no column `body` (there: id, text, label): say which one by TEXT="),
+        (
+            ["other", "data/gold/reviews/reviews.csv", "body"],
+            "no column `body` (there: id, text, label): say which one by TEXT=",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_is_left(fresh, words, said):

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from stages import teacher
-from stages.pipeline.params import Budget, Params, Teacher
+from stages.pipeline.params import Budget
 from stages.pipeline.stage import UserError
 from stages.teacher import batches, limits, openai_batch, prices
 from stages.teacher.request import Request
 from stages.teacher.store import Store
 from tests.batch_server import KEY, BatchServer, expired, refused, written
+from tests.test_teacher import prompts, settings, texts_match
 
 ROOT = Path(__file__).parent.parent
 RUN = """
@@ -49,25 +50,8 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def settings(url, **changes) -> Params:
-    values = {
-        "provider": "openai_batch", "model": "m", "base_url": url, "system": None, "temperature": 0.9, "top_p": None,
-        "max_tokens": 50, "extra": {}, "concurrency": 8, "timeout": 5, "attempts": 1,
-    }  # fmt: skip
-    return Params.model_construct(teacher=Teacher(**{**values, **changes}))
-
-
-def prompts(count):
-    return [Request("seed", f"review number {i}.") for i in range(count)]
-
-
-def ask(url, requests, before=None, **changes):
-    return teacher.ask(requests, "imdb", settings(url, **changes), spent_before=before)
-
-
-def texts_match(requests, answers):
-    for request, answer in zip(requests, answers, strict=True):
-        assert answer.text.endswith(request.prompt) and answer.rejected is None
+def ask(url, requests, **changes):
+    return teacher.ask(requests, "imdb", settings(url, provider="openai_batch", **changes))
 
 
 def left(place) -> list[str]:
@@ -95,7 +79,7 @@ def test_a_batch_is_as_the_api_wants_it(server):
     assert (batch["endpoint"], batch["completion_window"]) == ("/v1/chat/completions", "24h")
     [entry] = server.requests(batch)
     assert entry["method"] == "POST" and entry["url"] == "/v1/chat/completions"
-    message = {"role": "user", "content": "review number 0."}
+    message = {"role": "user", "content": "Write review number 0."}
     assert entry["body"] == {"model": "m", "messages": [message], "temperature": 0.9, "max_tokens": 50}
 
 

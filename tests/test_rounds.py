@@ -49,7 +49,10 @@ def test_every_error_is_extrapolated_with_its_own_label(reproduced):
         predictions = read(reproduced, f"round{q}/predictions.parquet")
         validation = predictions[predictions.split == "validation"]
         wrong = validation[validation.predicted != validation.label]
-        errors, additional = read(reproduced, f"round{q}/errors.parquet"), read(reproduced, f"round{q + 1}/additional.parquet")
+        errors, additional = (
+            read(reproduced, f"round{q}/errors.parquet"),
+            read(reproduced, f"round{q + 1}/additional.parquet"),
+        )
         assert set(errors.id) == set(wrong.id)
         assert additional.parent.tolist() == errors.id.tolist()
         assert additional.label.tolist() == errors.label.tolist()
