@@ -51,7 +51,7 @@ def place(tmp_path, monkeypatch):
 
 
 def ask(url, requests, **changes):
-    return teacher.ask(requests, "imdb", settings(url, provider="openai_batch", **changes))
+    return teacher.ask(requests, "imdb", settings(url, provider="openai-batch", **changes))
 
 
 def left(place) -> list[str]:

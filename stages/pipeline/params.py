@@ -73,7 +73,7 @@ class Budget(Section):
 
 
 class Teacher(Section):
-    provider: str = Name
+    provider: str = Field(pattern=r"^[a-z][a-z_-]*$")
     model: str
     base_url: str | None
     system: str | None

@@ -43,11 +43,12 @@ def ask(
 
 
 def provider(params: Params, task: str) -> Provider:
-    """Who answers. Raises UserError when no module of this folder is called so and has a `provider`."""
-    name = params.teacher.provider
+    """Who answers: `openai-batch` is openai_batch.py. Raises UserError when there is no such module here."""
+    name = params.teacher.provider.replace("-", "_")
     files = Path(__file__).parent.glob("*.py")
     names = sorted(file.stem for file in files if "\ndef provider(params" in file.read_text(encoding="utf-8"))
     names.remove("__init__")
     if name not in names:
-        raise UserError(f"params.yaml: teacher.provider is `{name}`, which is not one of {', '.join(names)}")
+        known = ", ".join(names).replace("_", "-")
+        raise UserError(f"params.yaml: teacher.provider is `{params.teacher.provider}`, which is not one of {known}")
     return importlib.import_module(f"{__name__}.{name}").provider(params, task)
