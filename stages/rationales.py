@@ -23,8 +23,9 @@ TURNS = 3  # so often lists are asked for before fewer rationales than wanted ar
 def main(name: str) -> None:
     params, paths = parameters.load(), Paths(name)
     task, method = tasks.load(name, params), params.method
-    prompt = Prompt.of(task, params, "rationale")
-    labels = table.read_json(paths.labels) if method.rationales else []
+    wanted = method.rationales and "rationale" in task.variables  # rows that are written from contexts need none
+    prompt = Prompt.of(task, params, "rationale") if wanted else None
+    labels = table.read_json(paths.labels) if wanted else []
     lists = {label: ceil(method.rationales_per_label / method.rationales_per_request) for label in labels}
     spent = spending.before(name, "rationales", params)
     found, usage = {}, {}

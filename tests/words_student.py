@@ -43,6 +43,6 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     student = Student(names, dict(zip(words, rows - rows.mean(axis=1, keepdims=True), strict=True)), None)
     right = np.array(names)[student.predict(selection_inputs).argmax(axis=1)] == np.array(selection_labels)
     student.curve = pd.DataFrame(
-        [{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, "selection_accuracy": float(right.mean())}]
+        [{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, "selection_score": float(right.mean())}]
     )
     return student
