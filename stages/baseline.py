@@ -1,6 +1,6 @@
 """The gold baseline: what the same gold rows are worth without a teacher. It learns the validation rows themselves.
 
-    python -m stages.baseline TASK
+python -m stages.baseline TASK
 """
 
 from stages import task as tasks

@@ -1,6 +1,6 @@
 """Evaluation: a student learns the final data, is kept, and takes the test.
 
-    python -m stages.evaluate TASK
+python -m stages.evaluate TASK
 """
 
 from stages import task as tasks

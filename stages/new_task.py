@@ -1,7 +1,7 @@
 """Scaffold a task of your own: its params, prompts and a place for its gold rows.
 
-    make new-task NAME=tickets GOLD=PATH/tickets.csv        (or a hub id: GOLD=owner/name)
-    make new-task NAME=tickets GOLD=PATH/tickets.csv TEXT=body LABEL=queue
+make new-task NAME=tickets GOLD=PATH/tickets.csv        (or a hub id: GOLD=owner/name)
+make new-task NAME=tickets GOLD=PATH/tickets.csv TEXT=body LABEL=queue
 """
 
 import re
@@ -20,7 +20,9 @@ KIND = "classification"
 
 def main(name: str, gold: str, text: str = "", label: str = "") -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "gold":
-        raise UserError("NAME must be lower-case letters, digits and _ and start with a letter: make new-task NAME=tickets")
+        raise UserError(
+            "NAME must be lower-case letters, digits and _ and start with a letter: make new-task NAME=tickets"
+        )
     if not gold:
         raise UserError("GOLD is missing: make new-task NAME=... GOLD=a CSV, JSONL or Parquet file, or a hub id")
     if name in parameters.load().task:

@@ -1,6 +1,6 @@
 """Rationales: for each label, reasons that could lead to it (Alg. 1, T_ration; `topK` is method.rationales_per_label).
 
-    python -m stages.rationales TASK
+python -m stages.rationales TASK
 """
 
 from math import ceil

@@ -1,6 +1,6 @@
 """The report: every round's rows, errors and accuracy, side by side with the gold baseline; and what the teacher cost.
 
-    python -m stages.report TASK
+python -m stages.report TASK
 """
 
 from stages import task as tasks
@@ -70,7 +70,9 @@ def rendered(rows: list[list]) -> list[str]:
     """A Markdown table that is aligned, so that a terminal shows it well too."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells
+    ]
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 

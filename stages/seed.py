@@ -1,6 +1,6 @@
 """Seed data: the rows of round 0, written from labels and rationales (Alg. 1), or from contexts (section 2.4).
 
-    python -m stages.seed TASK
+python -m stages.seed TASK
 """
 
 from stages import task as tasks

@@ -49,7 +49,10 @@ def test_every_error_is_extrapolated_with_its_own_label(reproduced):
         predictions = read(reproduced, f"round{q}/predictions.parquet")
         validation = predictions[predictions.split == "validation"]
         wrong = validation[validation.predicted != validation.label]
-        errors, additional = read(reproduced, f"round{q}/errors.parquet"), read(reproduced, f"round{q + 1}/additional.parquet")
+        errors, additional = (
+            read(reproduced, f"round{q}/errors.parquet"),
+            read(reproduced, f"round{q + 1}/additional.parquet"),
+        )
         assert set(errors.id) == set(wrong.id)
         assert additional.parent.tolist() == errors.id.tolist()
         assert additional.label.tolist() == errors.label.tolist()
@@ -122,7 +125,7 @@ def test_filters_leave_each_text_once(texts):
 
 def test_seed_plan_grows_without_changing_what_was_there():
     reasons = {"in": list("abcdef"), "out": list("uvwxyz")}
-    few, many = (list(TASK.seeds(n, ["in", "out"], reasons, 3, 13)) for n in (10, 25))
+    few, many = (list(TASK.seeds(n, ["in", "out"], reasons, 3, 13, pd.DataFrame())) for n in (10, 25))
     assert many[:10] == few
 
 

@@ -36,7 +36,9 @@ def test_extrapolation_prompt(repository):
 
 
 def test_seed_prompt(repository):
-    repository.edit("prompts/reviews/s3/seed.md", '{% if rationales %} that has {{ rationales | join(", ") }}{% endif %}', "")
+    repository.edit(
+        "prompts/reviews/s3/seed.md", '{% if rationales %} that has {{ rationales | join(", ") }}{% endif %}', ""
+    )
     assert set(repository.repro()) == {"seed@reviews", "start@reviews"} | round_from("train", 0)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from stages.pipeline import params as parameters
 from stages.pipeline.params import Task as Settings
 from stages.pipeline.stage import UserError
 from stages.statistics import squad
@@ -87,7 +88,7 @@ class Task:
     def contexts(self, rows: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
         """Each (context, answer) pair once, but for contexts of test and answers that do not occur exactly once."""
         pairs = rows[["context", "answer", "answer_start"]].drop_duplicates(["context", "answer"])
-        once = [_occurrences(*pair) == 1 for pair in zip(pairs.context, pairs.answer, strict=True)]
+        once = pd.Series(map(_occurrences, pairs.context, pairs.answer), index=pairs.index) == 1
         return pairs[~pairs.context.isin(test.context) & once]
 
     # What the teacher is asked and what it answers
@@ -109,7 +110,8 @@ class Task:
         """Spans that can be an answer: noun phrases, names and numbers that occur once."""
         from stages.teacher import language  # late: only this way of seeding needs a parser
 
-        return [span for span in language.phrases(context) if _occurrences(context, span.text) == 1]
+        parser = parameters.load().template.parser
+        return [span for span in language.phrases(context, parser) if _occurrences(context, span.text) == 1]
 
     def seed_slots(self, row: dict) -> dict:
         return {"context": row["context"], "answer": row["answer"]}
@@ -133,7 +135,12 @@ class Task:
         return text, reason
 
     def answered(self, text: str, row: dict) -> dict:
-        return {"context": row["context"], "question": text, "answer": row["answer"], "answer_start": row["answer_start"]}
+        return {
+            "context": row["context"],
+            "question": text,
+            "answer": row["answer"],
+            "answer_start": row["answer_start"],
+        }
 
     # What the student is asked and what it answers
 
@@ -153,7 +160,10 @@ class Task:
     def scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """The official SQuAD metric of each row: F1, which decides, and exact match."""
         pairs = list(zip(predictions.predicted, predictions.answers, strict=True))
-        scores = {"f1": [squad.f1(*pair) for pair in pairs], "exact_match": [squad.exact_match(*pair) for pair in pairs]}
+        scores = {
+            "f1": [squad.f1(*pair) for pair in pairs],
+            "exact_match": [squad.exact_match(*pair) for pair in pairs],
+        }
         return pd.DataFrame(scores, index=predictions.index, dtype=float)
 
     def errors(self, predictions: pd.DataFrame, method) -> pd.DataFrame:

@@ -10,7 +10,12 @@ def provenance(answer) -> dict:
 
     `rejected` is empty, or the reason why the answer cannot be used.
     """
-    return {"request": answer.request, "prompt": answer.prompt, "model": answer.model, "rejected": answer.rejected or ""}
+    return {
+        "request": answer.request,
+        "prompt": answer.prompt,
+        "model": answer.model,
+        "rejected": answer.rejected or "",
+    }
 
 
 def rows(task, wanted: list[dict], answers: list, q: int) -> pd.DataFrame:

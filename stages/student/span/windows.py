@@ -39,7 +39,9 @@ def windows(tokenizer, inputs: list[tuple[str, str]]) -> list[Window]:
     """
     length = tokenizer.model_max_length
     if length < SHORTEST_WINDOW:
-        raise UserError(f"student.max_tokens: a reader needs {SHORTEST_WINDOW} at least, for the question and its context")
+        raise UserError(
+            f"student.max_tokens: a reader needs {SHORTEST_WINDOW} at least, for the question and its context"
+        )
     if not inputs:
         return []
     questions, contexts = zip(*inputs, strict=True)
@@ -63,7 +65,9 @@ def windows(tokenizer, inputs: list[tuple[str, str]]) -> list[Window]:
 
 
 def _shortened(tokenizer, question: str, tokens: int) -> str:
-    encoded = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
+    encoded = tokenizer(
+        question, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+    )
     places = encoded["offset_mapping"]
     return question if len(places) <= tokens else question[: places[tokens - 1][1]]
 
