@@ -8,8 +8,8 @@ from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import SPLITS, Paths
 from stages.pipeline.stage import run
-from stages.student.lesson import learn
 from stages.statistics.marks import marks
+from stages.student.lesson import learn
 
 
 def main(name: str) -> None:

@@ -72,9 +72,8 @@ def rows_of(file: str, split: str, task, settings, known=None) -> pd.DataFrame:
     ours = (*task.columns, *task.targets)
     for column in settings.columns:
         if column not in ("id", *ours):
-            raise UserError(
-                f"params.yaml: task.{task.name}.gold.columns has `{column}`, which is not one of {', '.join(('id', *ours))}"
-            )
+            there = ", ".join(("id", *ours))
+            raise UserError(f"params.yaml: task.{task.name}.gold.columns has `{column}`, which is not one of {there}")
     wanted = {column: settings.columns.get(column, column) for column in ours}
     for column in set(task.optional) - set(settings.columns) - set(raw.columns):
         del wanted[column]
@@ -89,7 +88,7 @@ def rows_of(file: str, split: str, task, settings, known=None) -> pd.DataFrame:
         blank = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
         if blank.any():
             raise UserError(f"{file} row {blank.idxmax()}: `{wanted[column]}` is empty")
-    rows = task.verified(rows.astype({column: str for column in task.columns}), file, known)
+    rows = task.verified(rows.astype(dict.fromkeys(task.columns, str)), file, known)
     rows.insert(0, "id", identified(raw, file, split, settings))
     twice = rows.duplicated(list(task.columns))
     kept = rows[~twice]

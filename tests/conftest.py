@@ -122,7 +122,7 @@ def fresh(tmp_path) -> Repository:
 
 @pytest.fixture(scope="session")
 def all_kinds(tmp_path_factory) -> Repository:
-    """A repository in which `dvc repro` has run for a task of each kind. Do not change it: copy it by `side_by_side`."""
+    """A repository in which `dvc repro` has run for a task of each kind. Do not change it: use `side_by_side`."""
     repository = checkout(tmp_path_factory.mktemp("kinds") / "repository")
     people.add(repository)
     repository.repro()

@@ -14,8 +14,8 @@ def in_turn(rows: list[dict], count: int, seed: int, task: str) -> Iterator[dict
     rows = list(rows)
     if not rows:
         raise UserError(
-            f"task.{task}: no gold context is left for seed data: all of them also stand in test, or hold no answer that "
-            f"occurs once; give task.{task}.gold.source other rows"
+            f"task.{task}: no gold context is left for seed data: all of them also stand in test, or hold no answer "
+            f"that occurs once; give task.{task}.gold.source other rows"
         )
     for i in range(count):
         turn, place = divmod(i, len(rows))

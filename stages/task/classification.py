@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pandas as pd
 
@@ -17,12 +18,12 @@ class Task:
     learner = "label"  # which students learn it: see stages.student.fit
     metric = "accuracy"
     # what each prompt may show; the first one's words are those that it must
-    variables = {
+    variables: ClassVar = {
         "rationale": {"label", "count"},
         "seed": {"label", "rationales"},
         "extrapolate": {"label", "text", "predicted"},
     }
-    required = {"rationale": {"label"}, "seed": {"label"}, "extrapolate": {"label", "text"}}
+    required: ClassVar = {"rationale": {"label"}, "seed": {"label"}, "extrapolate": {"label", "text"}}
 
     def __init__(self, name: str, settings: Settings):
         self.name, self.settings = name, settings

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pandas as pd
 
@@ -22,11 +23,11 @@ class Task:
     stratum = "question_word"
     learner = "span"
     metric = "f1"
-    variables = {
+    variables: ClassVar = {
         "seed": {"context", "answer"},
         "extrapolate": {"context", "question", "answer", "predicted"},
     }
-    required = {"seed": {"context", "answer"}, "extrapolate": {"context", "question", "answer"}}
+    required: ClassVar = {"seed": {"context", "answer"}, "extrapolate": {"context", "question", "answer"}}
 
     def __init__(self, name: str, settings: Settings):
         self.name, self.settings = name, settings
@@ -72,8 +73,8 @@ class Task:
         if start < 0 or not context.startswith(first, start):
             there = _short(context[max(start, 0) : max(start, 0) + len(first)])
             raise UserError(
-                f"{place}: answer_start is {start}, where the context has `{there}` and not the answer `{_short(first)}`: "
-                f"mend the row, or leave answer_start out of the file, which does for answers that occur once"
+                f"{place}: answer_start is {start}, where the context has `{there}` and not the answer "
+                f"`{_short(first)}`: mend the row, or leave its answer_start empty if the answer occurs once"
             )
         return start, answers
 

@@ -18,7 +18,8 @@ ABBREVIATION = re.compile(rf"(?:\b(?:{'|'.join(CUES['abbreviations'])})|\b[A-Z])
 SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s+[\"'“‘(\[]?[A-Z0-9])|\n+")
 WORD = re.compile(r"\d+(?:[.,:]\d+)*(?:st|nd|rd|th|s)?\b|(?:[A-Z]\.){2,}|[^\W\d_]+(?:['’-][^\W_]+)*|\w+|[^\w\s]")
 DATE = re.compile(
-    rf"\b(?:(?:\d{{1,2}}(?:st|nd|rd|th)? )?(?:{MONTH})(?: \d{{1,2}}(?:st|nd|rd|th)?\b)?(?:,? \d{{4}})?|(?:1[0-9]|20)\d\ds?)\b"
+    rf"\b(?:(?:\d{{1,2}}(?:st|nd|rd|th)? )?(?:{MONTH})(?: \d{{1,2}}(?:st|nd|rd|th)?\b)?(?:,? \d{{4}})?"
+    r"|(?:1[0-9]|20)\d\ds?)\b"
 )
 PLACE_AFTER = frozenset(("in", "at", "near", "from", "to", "across", "outside"))
 

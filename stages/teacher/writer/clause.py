@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from stages.teacher.language import Sentence, Token
 
-AUXILIARIES = frozenset(
-    "is are was were am has have had can could will would may might must shall should does do did".split()
-)
+BE_HAVE_DO = ("is", "are", "was", "were", "am", "has", "have", "had", "does", "do", "did")
+MODALS = ("can", "could", "will", "would", "may", "might", "must", "shall", "should")
+AUXILIARIES = frozenset(BE_HAVE_DO + MODALS)
 FINITE = ("VBZ", "VBD", "VBP", "MD")
 CLAUSE_MARKS = frozenset(',;:()—–"“”')
 CLOSED = frozenset(("DT", "PRP", "PRP$", "EX", "IN", "RB", "WRB", "CC", "TO"))  # tags of words that are no names

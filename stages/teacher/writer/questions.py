@@ -48,7 +48,7 @@ def chosen(texts: list[str], given: str | None, rng: random.Random) -> str:
 
 
 def cut(tokens, first: int, last: int) -> tuple:
-    """tokens[first:last] up to a mark that ends the clause, no longer than LONGEST, and not ending in the midst of a phrase."""
+    """tokens[first:last] up to a mark, no longer than LONGEST, and not ending within a phrase."""
     stop = next((place for place in range(first, last) if tokens[place].text in MARKS), last)
     stop = min(stop, first + LONGEST)
     while stop > first and tokens[stop - 1].tag in DANGLING:

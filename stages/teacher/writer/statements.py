@@ -15,7 +15,22 @@ from stages.teacher.writer.clause import CLAUSE_MARKS, Clause, clauses, related,
 from stages.teacher.writer.questions import SLOT, chosen
 
 FEW, MANY = 4, 30  # words of a statement
-RELATIVE = frozenset("which who whom whose where when while although because since that and but".split())
+LINKS = (
+    "which",
+    "who",
+    "whom",
+    "whose",
+    "where",
+    "when",
+    "while",
+    "although",
+    "because",
+    "since",
+    "that",
+    "and",
+    "but",
+)
+ENDING = frozenset(LINKS)  # a clause may end before these
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -54,9 +69,11 @@ class Writer:
                 for place in range(clause.verb + 2, clause.end + 1)
                 if place == clause.end
                 or tokens[place].text in CLAUSE_MARKS
-                or tokens[place].text.lower() in RELATIVE
-                or tokens[place].tag in ("IN", "TO")
-                and tokens[place - 1].tag.startswith(("NN", "CD", "JJR", "RB", "VBN"))
+                or tokens[place].text.lower() in ENDING
+                or (
+                    tokens[place].tag in ("IN", "TO")
+                    and tokens[place - 1].tag.startswith(("NN", "CD", "JJR", "RB", "VBN"))
+                )
             ]
             for end in ends:
                 kept = tokens[clause.start : end]
