@@ -27,9 +27,13 @@ test-slow: .venv/installed
 lint: .venv/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-## new-task NAME=... GOLD=... [TEXT=...] [LABEL=...]: params and prompts for a task of your own, from a file of gold rows
+# What the kinds of tasks call their columns; each may be set to the name that the gold file has for it.
+COLUMNS := TEXT LABEL PREMISE HYPOTHESIS QUESTION CONTEXT ANSWER ANSWER_START
+KIND ?= classification
+
+## new-task NAME=... GOLD=... [KIND=pair|span_qa] [TEXT=...] [LABEL=...] ...: a task of your own, from a file of gold rows
 new-task: .venv/installed
-	@$(BIN)/python -m stages.new_task "$(NAME)" "$(GOLD)" "$(TEXT)" "$(LABEL)"
+	@$(BIN)/python -m stages.new_task "$(NAME)" "$(GOLD)" "$(KIND)" $(foreach column,$(COLUMNS),"$(column)=$($(column))")
 
 ## estimate [TASKS=...]: the teacher's requests, tokens, dollars and time for the current params, before anything is spent
 estimate: .venv/installed

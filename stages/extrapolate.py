@@ -1,4 +1,4 @@
-"""Extrapolation: for each error of round q, new rows like it with its own label (Alg. 2, lines 8 to 10).
+"""Extrapolation: for each error of round q, new rows like it with its own label (Alg. 2, lines 8 to 10; Alg. 3).
 
     python -m stages.extrapolate TASK Q
 
@@ -25,7 +25,7 @@ def main(name: str, q: str) -> None:
     # An error that persists is asked about again, and must not get the answer of the round before.
     requests = [prompt.request(task.error_slots(row), sample=q * each) for row in wanted]
     spent = spending.before(name, f"extrapolate{q}", params)
-    answers, usage = teacher.ask(requests, name, params, spent_before=spent)
+    answers, usage = teacher.ask(requests, name, params, check=task.check, spent_before=spent)
     table.write(synthetic.rows(task, wanted, answers, q + 1), paths.additional(q + 1))
     table.write_json({"rows": len(wanted), **usage}, paths.metrics / f"round{q}" / "extrapolate.json")
 

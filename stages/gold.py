@@ -22,28 +22,28 @@ def main(name: str) -> None:
     params = parameters.load()
     task, settings = tasks.load(name, params), params.one(name).gold
     pool = rows_of(settings.source, "train", task, settings)
-    labels = sorted(pool.label.unique())
+    labels = task.labels(pool)
     if settings.test:
         test = rows_of(settings.test, "test", task, settings, labels)
         pool, overlap = without(pool, test, task, settings)
-        test = spread(test, params.seed)[: settings.test_rows]
+        test = spread(test, task.strata(test), params.seed)[: settings.test_rows]
     else:
         if not settings.test_rows or settings.test_rows >= len(pool):
             raise UserError(
                 f"task.{name}.gold.test_rows must be a number below {len(pool)}, the rows of {settings.source}, "
                 "as long as gold.test is empty"
             )
-        pool, overlap = spread(pool, params.seed), 0
+        pool, overlap = spread(pool, task.strata(pool), params.seed), 0
         pool, test = pool[settings.test_rows :], pool[: settings.test_rows]
     budget = settings.budget or len(pool)
     if budget > len(pool):
         raise UserError(f"task.{name}.gold.budget is {budget}, but {settings.source} has only {len(pool)} rows for it")
-    gold = spread(pool, params.seed)[:budget]
+    gold = spread(pool, task.strata(pool), params.seed)[:budget]
     if params.gold.protocol == "paper":
         validation = selection = gold
     else:
         held = round(budget * params.gold.selection)
-        gold = spread(gold, params.seed + 1)
+        gold = spread(gold, task.strata(gold), params.seed + 1)
         selection, validation = gold[:held], gold[held:]
     for label in labels:
         if label not in set(validation.label):
@@ -53,11 +53,13 @@ def main(name: str) -> None:
     for split, rows in splits.items():
         table.write(rows, paths.gold(split))
     table.write_json(labels, paths.labels)
+    table.write(task.contexts(validation, test), paths.contexts)
+    strata = task.strata(gold)
     table.write_json(
         {
             **{split: len(rows) for split, rows in splits.items()},
-            "labels": len(labels),
-            "largest_label": round(gold.label.value_counts(normalize=True).max(), 4),
+            f"{task.stratum}s": strata.nunique(),
+            f"largest_{task.stratum}": round(strata.value_counts(normalize=True).max(), 4),
             "dropped": {"duplicates": len(pool.attrs["duplicates"]), "also_in_test": overlap},
         },
         paths.metrics / "gold.json",
@@ -65,13 +67,16 @@ def main(name: str) -> None:
 
 
 def rows_of(file: str, split: str, task, settings, known=None) -> pd.DataFrame:
-    """The rows of one file under the task's own names: id, its columns, label. Duplicates are left out."""
+    """The rows of one file under the task's own names: id, its columns and targets. Duplicates are left out."""
     raw = source.read(file, split)
+    ours = (*task.columns, *task.targets)
     for column in settings.columns:
-        if column not in ("id", *task.columns, "label"):
-            known = ", ".join(("id", *task.columns, "label"))
-            raise UserError(f"params.yaml: task.{task.name}.gold.columns has `{column}`, which is not one of {known}")
-    wanted = {column: settings.columns.get(column, column) for column in (*task.columns, "label")}
+        if column not in ("id", *ours):
+            there = ", ".join(("id", *ours))
+            raise UserError(f"params.yaml: task.{task.name}.gold.columns has `{column}`, which is not one of {there}")
+    wanted = {column: settings.columns.get(column, column) for column in ours}
+    for column in set(task.optional) - set(settings.columns) - set(raw.columns):
+        del wanted[column]
     for column, theirs in wanted.items():
         if theirs not in raw.columns:
             raise UserError(
@@ -83,29 +88,12 @@ def rows_of(file: str, split: str, task, settings, known=None) -> pd.DataFrame:
         blank = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
         if blank.any():
             raise UserError(f"{file} row {blank.idxmax()}: `{wanted[column]}` is empty")
-    rows = rows.astype(str)
-    rows["label"] = named(rows.label, file, task.name, settings.labels, known)
+    rows = task.verified(rows.astype(dict.fromkeys(task.columns, str)), file, known)
     rows.insert(0, "id", identified(raw, file, split, settings))
     twice = rows.duplicated(list(task.columns))
     kept = rows[~twice]
     kept.attrs["duplicates"] = rows.id[twice].tolist()
     return kept
-
-
-def named(values: pd.Series, file: str, name: str, names: dict, known: list | None) -> pd.Series:
-    """The file's labels under the names that params.yaml gives them, or as they are when it gives none."""
-    allowed = set(names) or (set(known) if known else set(values))
-    unknown = ~values.isin(allowed)
-    if unknown.any():
-        row = unknown.idxmax()
-        raise UserError(
-            f"{file} row {row}: unknown label `{values[row]}` (known: {', '.join(sorted(allowed)[:8])}): "
-            f"mend the row or add it to task.{name}.gold.labels"
-        )
-    for value in names if known is None else ():
-        if not (values == value).any():
-            raise UserError(f"{file} has no rows of label `{value}`, which task.{name}.gold.labels names")
-    return values.map(names) if names else values
 
 
 def identified(raw: pd.DataFrame, file: str, split: str, settings) -> pd.Series:
@@ -135,13 +123,13 @@ def without(pool: pd.DataFrame, test: pd.DataFrame, task, settings) -> tuple[pd.
     return kept, int(shared.sum())
 
 
-def spread(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Rows in random order, so that every head of the table has each label at its share of the whole.
+def spread(rows: pd.DataFrame, strata: pd.Series, seed: int) -> pd.DataFrame:
+    """Rows in random order, so that every head of the table has each stratum at its share of the whole.
 
     A smaller budget is thus part of a larger one, and both are stratified.
     """
     place = {}
-    for label, members in sorted(rows.groupby("label").groups.items()):
+    for label, members in sorted(rows.groupby(strata).groups.items()):
         members = list(members)
         random.Random(f"{seed}/{label}").shuffle(members)
         place.update({row: ((rank + 0.5) / len(members), label) for rank, row in enumerate(members)})

@@ -19,14 +19,14 @@ def main(name: str, q: str) -> None:
     task = tasks.load(name, params)
     predictions, history = table.read(paths.predictions(q)), table.read(paths.history(q))
     asked = predictions[(predictions.split == "validation") & (predictions.seed == 0)]  # seed 0 is *the* student
-    errors = task.errors(asked).merge(table.read(paths.gold("validation")), on=["id", "label"], validate="1:1")
+    errors = task.errors(asked, params.method).merge(table.read(paths.gold("validation")), validate="1:1")
     wrong = len(errors)
     if converged(q, task, predictions, history, params.method.min_gain):
         errors = errors.head(0)
     table.write(errors, paths.errors(q))
     told = {"wrong": wrong, "rate": round(wrong / len(asked), 4), "mined": len(errors)}
-    by_label = errors.label.value_counts().sort_index().to_dict()
-    table.write_json({**told, "by_label": by_label}, paths.metrics / f"round{q}" / "mine.json")
+    counted = task.strata(errors).value_counts().sort_index().to_dict()
+    table.write_json({**told, f"by_{task.stratum}": counted}, paths.metrics / f"round{q}" / "mine.json")
 
 
 def converged(q: int, task, predictions, history, min_gain: float | None) -> bool:

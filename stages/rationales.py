@@ -23,13 +23,16 @@ TURNS = 3  # so often lists are asked for before fewer rationales than wanted ar
 def main(name: str) -> None:
     params, paths = parameters.load(), Paths(name)
     task, method = tasks.load(name, params), params.method
-    prompt = Prompt.of(task, params, "rationale")
-    labels = table.read_json(paths.labels) if method.rationales else []
+    wanted = method.rationales and "rationale" in task.variables  # rows that are written from contexts need none
+    prompt = Prompt.of(task, params, "rationale") if wanted else None
+    labels = table.read_json(paths.labels) if wanted else []
     asked, answers, used = [], [], [spending.before(name, "rationales", params)]
     for _ in range(TURNS):
         found = distinct(asked, answers)
         missing = {label: method.rationales_per_label - len(found.get(label, ())) for label in labels}
         more = [label for label in labels for _ in range(ceil(missing[label] / method.rationales_per_request))]
+        if not more:
+            break
         slots = {label: {"label": task.word(label), "count": method.rationales_per_request} for label in labels}
         requests = [prompt.request(slots[label], sample=asked.count(label)) for label in more]
         told, usage = teacher.ask(requests, name, params, "rationale", spent_before=spending.total(used))

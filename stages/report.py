@@ -26,11 +26,11 @@ def main(name: str) -> None:
         if predictions.empty:
             lines.append([f"round {entry.q}", rows, 0, "converged", "", ""])
         else:
-            lines.append([f"round {entry.q}", rows, int(new.get(entry.q, 0)), *told(task, predictions)])
+            lines.append([f"round {entry.q}", rows, int(new.get(entry.q, 0)), *told(task, predictions, params.method)])
     predictions, baseline = table.read(paths.final_predictions), table.read(paths.baseline_predictions)
-    lines.append(["final", int(new.sum()), int(new.get(last, 0)), *told(task, predictions)])
+    lines.append(["final", int(new.sum()), int(new.get(last, 0)), *told(task, predictions, params.method)])
     gold = baseline[baseline.split == "validation"].id.nunique()
-    lines.append(["gold baseline", gold, gold, "", "", *told(task, baseline)[-1:]])
+    lines.append(["gold baseline", gold, gold, "", "", *told(task, baseline, params.method)[-1:]])
     text = [
         f"# {name}",
         "",
@@ -50,10 +50,10 @@ def cost(name: str, params) -> dict:
     return {**stages, "total": spending.total(list(stages.values()))}
 
 
-def told(task, predictions) -> list[str]:
+def told(task, predictions, method) -> list[str]:
     """Wrong validation rows of the first seed, and the marks on validation and test."""
     asked = predictions[(predictions.split == "validation") & (predictions.seed == 0)]
-    wrong = int((task.scores(asked) < 1).sum())
+    wrong = len(task.errors(asked, method))
     scored = marks(task, predictions)
     return [f"{wrong} of {len(asked)}", shown(scored["validation"], task), shown(scored["test"], task)]
 
@@ -61,7 +61,9 @@ def told(task, predictions) -> list[str]:
 def shown(mark: dict, task) -> str:
     value, low, high = (100 * mark[key] for key in (task.metric, "low", "high"))
     spread = f" ± {100 * mark['deviation']:.1f}" if "deviation" in mark else ""
-    return f"{value:.1f}{spread} [{low:.1f}, {high:.1f}]"
+    others = [key for key in mark if key not in (task.metric, "low", "high", "deviation")]
+    rest = "".join(f", {key.replace('_', ' ')} {100 * mark[key]:.1f}" for key in others)
+    return f"{value:.1f}{spread} [{low:.1f}, {high:.1f}]{rest}"
 
 
 def rendered(rows: list[list]) -> list[str]:

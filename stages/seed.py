@@ -1,4 +1,4 @@
-"""Seed data: the rows of round 0, written from labels and rationales (Alg. 1).
+"""Seed data: the rows of round 0, written from labels and rationales (Alg. 1), or from contexts (section 2.4).
 
 python -m stages.seed TASK
 """
@@ -20,9 +20,10 @@ def main(name: str) -> None:
     rationales = table.read(paths.rationales).groupby("label").rationale.apply(list).to_dict()
     prompt = Prompt.of(task, params, "seed")
     count, each = params.one(name).seed_rows, params.method.rationales_per_prompt
-    wanted = list(task.seeds(count, labels, rationales, each, params.seed))
+    wanted = list(task.seeds(count, labels, rationales, each, params.seed, table.read(paths.contexts)))
     requests = [prompt.request(task.seed_slots(row)) for row in wanted]
-    answers, usage = teacher.ask(requests, name, params, spent_before=spending.before(name, "seed", params))
+    spent = spending.before(name, "seed", params)
+    answers, usage = teacher.ask(requests, name, params, check=task.check, spent_before=spent)
     table.write(synthetic.rows(task, wanted, answers, 0), paths.seed)
     table.write_json({"rows": len(wanted), **usage}, paths.metrics / "seed.json")
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from tests import people
+
 ROOT = Path(__file__).parent.parent
 LOCAL = {"NO_PROXY": "*", "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t"}
 SMALL = {
@@ -86,6 +88,7 @@ def checkout(folder: Path) -> Repository:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     shutil.copyfile(ROOT / "tests" / "words_student.py", folder / "stages" / "student" / "words.py")
+    shutil.copyfile(ROOT / "tests" / "words_reader.py", folder / "stages" / "student" / "span" / "words.py")
     repository = Repository(folder)
     repository.set(SMALL)
     repository.run("git", "init", "-q", "-b", "main")
@@ -115,3 +118,21 @@ def repository(reproduced, tmp_path) -> Repository:
 def fresh(tmp_path) -> Repository:
     """A repository in which nothing has run yet."""
     return checkout(tmp_path / "repository")
+
+
+@pytest.fixture(scope="session")
+def all_kinds(tmp_path_factory) -> Repository:
+    """A repository in which `dvc repro` has run for a task of each kind. Do not change it: use `side_by_side`."""
+    repository = checkout(tmp_path_factory.mktemp("kinds") / "repository")
+    people.add(repository)
+    repository.repro()
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-q", "-m", "reproduced")
+    return repository
+
+
+@pytest.fixture
+def side_by_side(all_kinds, tmp_path) -> Repository:
+    """A reproduced repository of the test's own, with a task of each kind."""
+    shutil.copytree(all_kinds.folder.parent, tmp_path, dirs_exist_ok=True, symlinks=True)
+    return Repository(tmp_path / "repository")

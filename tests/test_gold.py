@@ -42,7 +42,7 @@ def test_csv_keeps_words_that_pandas_takes_for_nothing(tmp_path):
 @settings(deadline=None, derandomize=True)
 def test_every_head_is_stratified(labels, seed):
     rows = pd.DataFrame({"label": labels, "id": range(len(labels))})
-    ordered = spread(rows, seed)
+    ordered = spread(rows, rows.label, seed)
     assert sorted(ordered.id) == list(rows.id)
     for size in range(1, len(rows) + 1):
         head = ordered.label[:size].value_counts()
@@ -52,8 +52,8 @@ def test_every_head_is_stratified(labels, seed):
 
 def test_spread_depends_on_the_seed_alone():
     rows = pd.DataFrame({"label": list("ab") * 50, "id": range(100)})
-    assert spread(rows, 1).id.tolist() == spread(rows, 1).id.tolist()
-    assert spread(rows, 1).id.tolist() != spread(rows, 2).id.tolist()
+    assert spread(rows, rows.label, 1).id.tolist() == spread(rows, rows.label, 1).id.tolist()
+    assert spread(rows, rows.label, 1).id.tolist() != spread(rows, rows.label, 2).id.tolist()
 
 
 def test_splits_are_disjoint_and_within_the_budget(reproduced):

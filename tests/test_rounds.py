@@ -125,7 +125,7 @@ def test_filters_leave_each_text_once(texts):
 
 def test_seed_plan_grows_without_changing_what_was_there():
     reasons = {"in": list("abcdef"), "out": list("uvwxyz")}
-    few, many = (list(TASK.seeds(n, ["in", "out"], reasons, 3, 13)) for n in (10, 25))
+    few, many = (list(TASK.seeds(n, ["in", "out"], reasons, 3, 13, pd.DataFrame())) for n in (10, 25))
     assert many[:10] == few
 
 

@@ -93,11 +93,11 @@ def accuracy(learnt, texts, labels):
 def test_finetune_learns_with_any_encoder(models, kind):
     learnt = learn(settings(models[kind]))
     assert accuracy(learnt, *rows(60, 3)) > 0.7
-    assert list(learnt.curve) == ["epoch", "loss", "train_accuracy", "selection_accuracy"]
+    assert list(learnt.curve) == ["epoch", "loss", "train_accuracy", "selection_score"]
     assert learnt.curve.epoch.tolist() == [*range(1, 9)]
     assert learnt.curve.loss.iloc[-1] < learnt.curve.loss.iloc[0]
-    assert learnt.epoch == learnt.curve.epoch[learnt.curve.selection_accuracy.idxmax()]  # the first of the best
-    assert accuracy(learnt, *rows(30, 2)) == learnt.curve.selection_accuracy.max()
+    assert learnt.epoch == learnt.curve.epoch[learnt.curve.selection_score.idxmax()]  # the first of the best
+    assert accuracy(learnt, *rows(30, 2)) == learnt.curve.selection_score.max()
     assert learnt.tokens == 8 * sum(len(text.split()) + 2 for text in rows(90, 1)[0])
 
 
@@ -106,7 +106,7 @@ def test_probe_learns(models):
     assert accuracy(learnt, *rows(60, 3)) > 0.6  # the encoder is random, chance is 1/3
     assert len(learnt.curve) == learnt.epoch == 1
     assert accuracy(learnt, *rows(240, 1)) == learnt.curve.train_accuracy[0]
-    assert accuracy(learnt, *rows(30, 2)) == learnt.curve.selection_accuracy[0]
+    assert accuracy(learnt, *rows(30, 2)) == learnt.curve.selection_score[0]
     assert learnt.tokens == sum(len(text.split()) + 2 for text in rows(240, 1)[0])
 
 
@@ -169,7 +169,7 @@ def test_a_label_without_training_rows_still_has_its_column(models, kind, names)
 @pytest.mark.parametrize("kind", ["finetune", "probe"])
 def test_without_selection_rows_the_last_epoch_is_kept(models, kind):
     learnt = learn(settings(models["bert"], kind, epochs=2), selection=0)
-    assert learnt.curve.selection_accuracy.isna().all()
+    assert learnt.curve.selection_score.isna().all()
     assert learnt.epoch == len(learnt.curve)
 
 

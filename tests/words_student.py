@@ -23,7 +23,7 @@ class Student:
     def predict(self, inputs):
         logits = np.zeros((len(inputs), len(self.names)))
         for i, text in enumerate(inputs):
-            for word in text.lower().split():
+            for word in words(text):
                 logits[i] += self.weights.get(word, 0)
         raised = np.exp(logits - logits.max(axis=1, keepdims=True))
         return (raised / raised.sum(axis=1, keepdims=True)).astype("float32")
@@ -33,16 +33,21 @@ class Student:
         (Path(folder) / "words.json").write_text(json.dumps({w: list(v) for w, v in self.weights.items()}))
 
 
+def words(text):
+    """Of a text, or of a pair of texts."""
+    return (text if isinstance(text, str) else " ".join(text)).lower().split()
+
+
 def fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed):
     counts = {name: Counter() for name in names}
     for text, label in zip(inputs, labels, strict=True):
-        counts[label].update(text.lower().split())
-    words = set().union(*counts.values())
-    rows = np.array([[counts[name][word] + settings.weight_decay + 0.5 for name in names] for word in words])
+        counts[label].update(words(text))
+    known = set().union(*counts.values())
+    rows = np.array([[counts[name][word] + settings.weight_decay + 0.5 for name in names] for word in known])
     rows = np.log(rows / rows.sum(axis=0))
-    student = Student(names, dict(zip(words, rows - rows.mean(axis=1, keepdims=True), strict=True)), None)
+    student = Student(names, dict(zip(known, rows - rows.mean(axis=1, keepdims=True), strict=True)), None)
     right = np.array(names)[student.predict(selection_inputs).argmax(axis=1)] == np.array(selection_labels)
     student.curve = pd.DataFrame(
-        [{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, "selection_accuracy": float(right.mean())}]
+        [{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, "selection_score": float(right.mean())}]
     )
     return student

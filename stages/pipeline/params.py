@@ -42,6 +42,7 @@ class Task(Section):
     seed_rows: int = Field(ge=1)
     templates: str | None
     words: dict[str, str] = {}
+    answers: Literal["gold", "extracted"] | None = None
 
 
 class Gold(Section):
@@ -56,12 +57,19 @@ class Method(Section):
     rationales_per_prompt: int = Field(ge=1)
     extrapolations_per_error: int = Field(ge=1)
     min_gain: float | None
+    f1_below: float | None = Field(gt=0, le=1)
 
     @model_validator(mode="after")
     def enough_rationales(self):
         if self.rationales_per_prompt > self.rationales_per_label:
             raise ValueError("rationales_per_prompt must not exceed rationales_per_label")
         return self
+
+
+class Template(Section):
+    """The template teacher."""
+
+    parser: Literal["pattern", "spacy"]
 
 
 class Budget(Section):
@@ -118,6 +126,7 @@ class Params(Section):
     gold: Gold
     method: Method
     teacher: Teacher
+    template: Template
     student: Student
 
     @field_validator("rounds")

@@ -12,6 +12,7 @@ class Paths:
         self.data = Path("data") / task
         self.metrics = Path("metrics") / task
         self.labels = self.data / "gold" / "labels.json"
+        self.contexts = self.data / "gold" / "contexts.parquet"
         self.rationales = self.data / "rationales.parquet"
         self.seed = self.data / "seed.parquet"
         self.student = self.data / "student"

@@ -87,7 +87,7 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     logs = log_softmax(features @ weight.T + bias, axis=1)
     right = (logs.argmax(1) == targets).mean()
     loss = -logs[np.arange(len(targets)), targets].mean()
-    curve = {"epoch": 1, "loss": float(loss), "train_accuracy": float(right), "selection_accuracy": score}
+    curve = {"epoch": 1, "loss": float(loss), "train_accuracy": float(right), "selection_score": score}
     return Probe(names, settings.model, settings.max_tokens, weight, bias, pd.DataFrame([curve]), tokens)
 
 

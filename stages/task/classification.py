@@ -2,32 +2,79 @@
 
 import random
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pandas as pd
 
 from stages.pipeline.params import Task as Settings
+from stages.pipeline.stage import UserError
 
 
 class Task:
-    columns = ("text",)
+    columns = ("text",)  # what the student reads; rows that agree in it are the same row
+    targets = ("label",)  # what it learns
+    optional = ()  # those of the columns and targets that a gold file may lack
+    stratum = "label"  # what gold is stratified by and errors are counted by: see `strata`
+    learner = "label"  # which students learn it: see stages.student.fit
     metric = "accuracy"
     # what each prompt may show; the first one's words are those that it must
-    variables = {
+    variables: ClassVar = {
         "rationale": {"label", "count"},
         "seed": {"label", "rationales"},
         "extrapolate": {"label", "text", "predicted"},
     }
-    required = {"rationale": {"label"}, "seed": {"label"}, "extrapolate": {"label", "text"}}
+    required: ClassVar = {"rationale": {"label"}, "seed": {"label"}, "extrapolate": {"label", "text"}}
 
     def __init__(self, name: str, settings: Settings):
-        self.name = name
-        self.words = settings.words
+        self.name, self.settings = name, settings
 
     def word(self, label: str) -> str:
         """What the prompts call the label: Table 1's <Y>."""
-        return self.words.get(label, label)
+        return self.settings.words.get(label, label)
 
-    def seeds(self, count: int, labels: list[str], rationales: dict[str, list[str]], each: int, seed: int) -> Iterator:
+    # Gold rows
+
+    def verified(self, rows: pd.DataFrame, file: str, known: list[str] | None) -> pd.DataFrame:
+        """The file's rows with labels under the names that params.yaml gives them, or as they are when it gives none.
+
+        `known` are the labels of the rows read before, None for the first file. Raises UserError for a label that is
+        neither there nor in params.yaml, and for one in params.yaml that the first file lacks.
+        """
+        names, values = self.settings.gold.labels, rows.label.astype(str)
+        allowed = set(names) or (set(known) if known else set(values))
+        unknown = ~values.isin(allowed)
+        if unknown.any():
+            row = unknown.idxmax()
+            raise UserError(
+                f"{file} row {row}: unknown label `{values[row]}` (known: {', '.join(sorted(allowed)[:8])}): "
+                f"mend the row or add it to task.{self.name}.gold.labels"
+            )
+        for value in names if known is None else ():
+            if not (values == value).any():
+                raise UserError(f"{file} has no rows of label `{value}`, which task.{self.name}.gold.labels names")
+        return rows.assign(label=values.map(names) if names else values)
+
+    def labels(self, rows: pd.DataFrame) -> list[str]:
+        return sorted(rows.label.unique())
+
+    def strata(self, rows: pd.DataFrame) -> pd.Series:
+        return rows.label
+
+    def contexts(self, rows: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+        """What seed rows are conditioned on, from gold rows that the method may see: here nothing."""
+        return pd.DataFrame()
+
+    # What the teacher is asked and what it answers
+
+    def seeds(
+        self,
+        count: int,
+        labels: list[str],
+        rationales: dict[str, list[str]],
+        each: int,
+        seed: int,
+        contexts: pd.DataFrame,
+    ) -> Iterator[dict]:
         """Alg. 1: labels in turn, and U_i, a uniform sample of `each` distinct rationales of the label.
 
         Row i is the same whatever `count` is, so that a larger seed set asks only for what is new.
@@ -45,22 +92,39 @@ class Task:
         """What an extrapolation prompt shows of a misclassified gold row (Alg. 2, line 9)."""
         return {"label": self.word(error["label"]), "text": error["text"], "predicted": self.word(error["predicted"])}
 
+    def check(self, text: str, request) -> tuple[str, str | None]:
+        """The answer and why it cannot be used: here the teacher's own checks say all."""
+        return text, None
+
     def answered(self, text: str, row: dict) -> dict:
         """The columns of a synthetic row: what the teacher was asked for and what it wrote."""
         return {"text": text, "label": row["label"]}
 
-    def scores(self, predictions: pd.DataFrame) -> pd.Series:
-        """One number a row, whose mean is the task's metric: 1 where the prediction is right."""
-        return (predictions.predicted == predictions.label).astype(float)
+    # What the student is asked and what it answers
 
-    def errors(self, predictions: pd.DataFrame) -> pd.DataFrame:
+    def inputs(self, rows: pd.DataFrame) -> list:
+        """What the student reads."""
+        return rows.text.tolist()
+
+    def goals(self, rows: pd.DataFrame) -> list:
+        """What it shall answer."""
+        return rows.label.tolist()
+
+    def predictions(self, rows: pd.DataFrame, probabilities, labels: list[str]) -> pd.DataFrame:
+        """The student's answers, (rows, labels), as a table: id, label, predicted, and one probability a label."""
+        probabilities = pd.DataFrame(probabilities, columns=labels)
+        answers = pd.DataFrame({"id": rows.id.tolist(), "label": rows.label.tolist()})
+        answers["predicted"] = probabilities.idxmax(axis=1)
+        return answers.join(probabilities.add_prefix("p(").add_suffix(")"))
+
+    def scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """One number a row and metric, whose mean is the metric; the first one, `metric`, decides."""
+        return pd.DataFrame({self.metric: (predictions.predicted == predictions.label).astype(float)})
+
+    def errors(self, predictions: pd.DataFrame, method) -> pd.DataFrame:
         """The wrong ones: id, label, predicted, the probability of what was predicted and its margin over the label."""
         wrong = predictions[predictions.predicted != predictions.label]
         chosen = [wrong.at[i, f"p({label})"] for i, label in wrong.predicted.items()]
         truth = [wrong.at[i, f"p({label})"] for i, label in wrong.label.items()]
         found = wrong[["id", "label", "predicted"]].assign(probability=chosen)
         return found.assign(margin=found.probability - truth)
-
-    def inputs(self, rows: pd.DataFrame) -> list[str]:
-        """What the student reads."""
-        return rows.text.tolist()

@@ -19,7 +19,7 @@ def provenance(answer) -> dict:
 
 
 def rows(task, wanted: list[dict], answers: list, q: int) -> pd.DataFrame:
-    """Round q's rows: the task's columns and label, `parent` (the gold id extrapolated from) and `rationales`."""
+    """Round q's rows: the task's columns and targets, `parent` (the gold id extrapolated from) and `rationales`."""
     name = f"round{q}" if q else "seed"
     written = [
         {
@@ -32,5 +32,5 @@ def rows(task, wanted: list[dict], answers: list, q: int) -> pd.DataFrame:
         }
         for i, (row, answer) in enumerate(zip(wanted, answers, strict=True))
     ]
-    columns = ["id", *task.columns, "label", "round", "parent", "rationales", *PROVENANCE]
+    columns = ["id", *task.columns, *task.targets, "round", "parent", "rationales", *PROVENANCE]
     return pd.DataFrame(written, columns=columns)

@@ -1,0 +1,24 @@
+"""What kinds of tasks share that are conditioned on a context (section 2.4)."""
+
+import random
+from collections.abc import Iterator
+
+from stages.pipeline.stage import UserError
+
+
+def in_turn(rows: list[dict], count: int, seed: int, task: str) -> Iterator[dict]:
+    """`count` contexts, uniformly: each of them once, in random order, before any comes again.
+
+    The i-th is the same whatever `count` is. Raises UserError when there are none.
+    """
+    rows = list(rows)
+    if not rows:
+        raise UserError(
+            f"task.{task}: no gold context is left for seed data: all of them also stand in test, or hold no answer "
+            f"that occurs once; give task.{task}.gold.source other rows"
+        )
+    for i in range(count):
+        turn, place = divmod(i, len(rows))
+        if place == 0:
+            random.Random(f"{seed}/contexts/{turn}").shuffle(rows)
+        yield rows[place]

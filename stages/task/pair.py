@@ -1,0 +1,61 @@
+"""Pairs of texts with a label: natural language inference. The teacher is given the premise and writes the other text.
+
+The second text is a `hypothesis` (RTE), or a `question` (QNLI) where task.<name>.gold.columns names one: a question
+must end in a question mark.
+"""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from stages.pipeline.params import Task as Settings
+from stages.task import classification
+from stages.task._contexts import in_turn
+from stages.teacher.faults import copied, echo, stray_quote, unasked
+
+
+class Task(classification.Task):
+    def __init__(self, name: str, settings: Settings):
+        super().__init__(name, settings)
+        self.written = "question" if "question" in settings.gold.columns else "hypothesis"
+        self.columns = ("premise", self.written)
+        self.variables = {
+            "seed": {"label", "premise"},
+            "extrapolate": {"label", "premise", self.written, "predicted"},
+        }
+        self.required = {"seed": {"label", "premise"}, "extrapolate": {"label", "premise", self.written}}
+
+    def contexts(self, rows: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+        """Each premise once, but for those that also stand in test."""
+        premises = rows[["premise"]].drop_duplicates()
+        return premises[~premises.premise.isin(test.premise)]
+
+    def seeds(self, count, labels, rationales, each, seed, contexts) -> Iterator[dict]:
+        """Section 2.4: premises uniformly, labels in turn. Row i is the same whatever `count` is."""
+        for i, context in enumerate(in_turn(contexts.to_dict("records"), count, seed, self.name)):
+            yield {"premise": context["premise"], "label": labels[i % len(labels)]}
+
+    def seed_slots(self, row: dict) -> dict:
+        return {"label": self.word(row["label"]), "premise": row["premise"]}
+
+    def error_slots(self, error: dict) -> dict:
+        """What an extrapolation prompt shows: Alg. 3's c_mis, x_mis and y_mis."""
+        words = {"label": self.word(error["label"]), "predicted": self.word(error["predicted"])}
+        return {**words, "premise": error["premise"], self.written: error[self.written]}
+
+    def check(self, text: str, request) -> tuple[str, str | None]:
+        premise, given = request.slots["premise"], request.slots.get(self.written, "")
+        reason = (
+            copied(text, premise, "equals its premise")
+            or copied(text, given, "equals the row that it should extrapolate")
+            or (unasked(text) if self.written == "question" else None)
+            or stray_quote(text)
+            or echo(text, request)
+        )
+        return text, reason
+
+    def answered(self, text: str, row: dict) -> dict:
+        return {"premise": row["premise"], self.written: text, "label": row["label"]}
+
+    def inputs(self, rows: pd.DataFrame) -> list[tuple[str, str]]:
+        return list(zip(rows.premise, rows[self.written], strict=True))

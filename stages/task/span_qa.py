@@ -1,0 +1,191 @@
+"""Extractive question answering: the answer is a span of the context. The teacher writes questions to given answers."""
+
+import random
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pandas as pd
+
+from stages.pipeline import params as parameters
+from stages.pipeline.params import Task as Settings
+from stages.pipeline.stage import UserError
+from stages.statistics import squad
+from stages.task._contexts import in_turn
+from stages.teacher.faults import copied, echo, stray_quote, unasked, words
+
+ASKING = ("who", "what", "when", "where", "which", "why", "how")
+
+
+class Task:
+    columns = ("context", "question")
+    targets = ("answer", "answer_start")
+    optional = ("answer_start",)
+    stratum = "question_word"
+    learner = "span"
+    metric = "f1"
+    variables: ClassVar = {
+        "seed": {"context", "answer"},
+        "extrapolate": {"context", "question", "answer", "predicted"},
+    }
+    required: ClassVar = {"seed": {"context", "answer"}, "extrapolate": {"context", "question", "answer"}}
+
+    def __init__(self, name: str, settings: Settings):
+        self.name, self.settings = name, settings
+
+    # Gold rows
+
+    def verified(self, rows: pd.DataFrame, file: str, known: list[str] | None) -> pd.DataFrame:
+        """The rows with `answer`, where it starts in the context, and `answers`, all that the metric accepts.
+
+        An answer is a text, a list of texts, or the hub's {text: [...], answer_start: [...]}; of several the first is
+        learned. Raises UserError for an answer that is not where answer_start says, or that has no answer_start and
+        does not occur exactly once.
+        """
+        starts = rows.get("answer_start", pd.Series(index=rows.index, dtype=object))
+        found = [
+            self._located(context, answer, start, f"{file} row {row}")
+            for row, context, answer, start in zip(rows.index, rows.context, rows.answer, starts, strict=True)
+        ]
+        answers = pd.Series([answers for _, answers in found], index=rows.index)
+        return rows[list(self.columns)].assign(
+            answer=answers.str[0], answer_start=[start for start, _ in found], answers=answers
+        )
+
+    def _located(self, context: str, answer, start, place: str) -> tuple[int, list[str]]:
+        if isinstance(answer, dict):
+            starts = answer.get("answer_start", ())
+            answer, start = answer.get("text", ()), starts[0] if len(starts) else start
+        answers = [answer] if isinstance(answer, str) else [str(one) for one in answer]
+        if not answers or not all(one.strip() for one in answers):
+            raise UserError(f"{place}: the answer is empty, and a reader can only learn questions that have one")
+        first, key = answers[0], f"task.{self.name}.gold.columns"
+        if pd.isna(start) or str(start).strip() == "":
+            if (count := _occurrences(context, first)) != 1:
+                raise UserError(
+                    f"{place}: answer `{_short(first)}` occurs {count} times in its context: mend the row, or name the "
+                    f"column that says where it starts as answer_start under {key}"
+                )
+            return context.index(first), answers
+        try:
+            start = int(start)
+        except ValueError:
+            raise UserError(f"{place}: answer_start is `{start}`, which is not a number") from None
+        if start < 0 or not context.startswith(first, start):
+            there = _short(context[max(start, 0) : max(start, 0) + len(first)])
+            raise UserError(
+                f"{place}: answer_start is {start}, where the context has `{there}` and not the answer "
+                f"`{_short(first)}`: mend the row, or leave its answer_start empty if the answer occurs once"
+            )
+        return start, answers
+
+    def labels(self, rows: pd.DataFrame) -> list[str]:
+        return []
+
+    def strata(self, rows: pd.DataFrame) -> pd.Series:
+        """The word that a question asks by."""
+        asked = [next((word for word in words(question) if word in ASKING), "other") for question in rows.question]
+        return pd.Series(asked, index=rows.index, dtype=object)
+
+    def contexts(self, rows: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+        """Each (context, answer) pair once, but for contexts of test and answers that do not occur exactly once."""
+        pairs = rows[["context", "answer", "answer_start"]].drop_duplicates(["context", "answer"])
+        once = pd.Series(map(_occurrences, pairs.context, pairs.answer), index=pairs.index) == 1
+        return pairs[~pairs.context.isin(test.context) & once]
+
+    # What the teacher is asked and what it answers
+
+    def seeds(self, count, labels, rationales, each, seed, contexts) -> Iterator[dict]:
+        """Section 2.4: a context and its gold answer, or an answer that was found in it (task.<name>.answers).
+
+        Both are uniform, and row i is the same whatever `count` is.
+        """
+        if self.settings.answers == "gold":
+            yield from in_turn(contexts.to_dict("records"), count, seed, self.name)
+            return
+        found = [{"context": context, "spans": self._found(context)} for context in contexts.context.drop_duplicates()]
+        for i, row in enumerate(in_turn([row for row in found if row["spans"]], count, seed, self.name)):
+            span = random.Random(f"{seed}/answer/{i}").choice(row["spans"])
+            yield {"context": row["context"], "answer": span.text, "answer_start": span.start}
+
+    def _found(self, context: str) -> list:
+        """Spans that can be an answer: noun phrases, names and numbers that occur once."""
+        from stages.teacher import language  # late: only this way of seeding needs a parser
+
+        parser = parameters.load().template.parser
+        return [span for span in language.phrases(context, parser) if _occurrences(context, span.text) == 1]
+
+    def seed_slots(self, row: dict) -> dict:
+        return {"context": row["context"], "answer": row["answer"]}
+
+    def error_slots(self, error: dict) -> dict:
+        """What an extrapolation prompt shows: Alg. 3's c_mis and x_mis, and the answer, which is kept."""
+        return {key: error[key] for key in ("context", "question", "answer", "predicted")}
+
+    def check(self, text: str, request) -> tuple[str, str | None]:
+        slots = request.slots
+        answer, count = words(slots["answer"]), _occurrences(slots["context"], slots["answer"])
+        reason = (
+            ("answer absent from its context" if count == 0 else None)
+            or ("answer occurs more than once" if count > 1 else None)
+            or unasked(text)
+            or ("answer in the question" if _within(answer, words(text)) else None)
+            or copied(text, slots.get("question", ""), "equals the row that it should extrapolate")
+            or stray_quote(text)
+            or echo(text, request)
+        )
+        return text, reason
+
+    def answered(self, text: str, row: dict) -> dict:
+        return {
+            "context": row["context"],
+            "question": text,
+            "answer": row["answer"],
+            "answer_start": row["answer_start"],
+        }
+
+    # What the student is asked and what it answers
+
+    def inputs(self, rows: pd.DataFrame) -> list[tuple[str, str]]:
+        return list(zip(rows.question, rows.context, strict=True))
+
+    def goals(self, rows: pd.DataFrame) -> list[tuple[int, list[str]]]:
+        """Where the answer starts, and all answers that are right, the one that starts there first."""
+        answers = rows.answers.map(list) if "answers" in rows else rows.answer.map(lambda answer: [answer])
+        return list(zip(rows.answer_start, answers, strict=True))
+
+    def predictions(self, rows: pd.DataFrame, spans: list, labels: list[str]) -> pd.DataFrame:
+        """The student's answers as a table: id, answers (gold), predicted, start, score."""
+        answers = pd.DataFrame({"id": rows.id.tolist(), "answers": rows.answers.tolist()})
+        return answers.join(pd.DataFrame(spans, columns=["predicted", "start", "score"]))
+
+    def scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """The official SQuAD metric of each row: F1, which decides, and exact match."""
+        pairs = list(zip(predictions.predicted, predictions.answers, strict=True))
+        scores = {
+            "f1": [squad.f1(*pair) for pair in pairs],
+            "exact_match": [squad.exact_match(*pair) for pair in pairs],
+        }
+        return pd.DataFrame(scores, index=predictions.index, dtype=float)
+
+    def errors(self, predictions: pd.DataFrame, method) -> pd.DataFrame:
+        """Answers that match no gold one exactly, or those with an F1 below method.f1_below where that is set.
+
+        id, predicted, start, score, f1.
+        """
+        scores = self.scores(predictions)
+        wrong = scores.exact_match == 0 if method.f1_below is None else scores.f1 < method.f1_below
+        return predictions.loc[wrong, ["id", "predicted", "start", "score"]].assign(f1=scores.f1[wrong])
+
+
+def _occurrences(context: str, answer: str) -> int:
+    """How often an answer stands in its context."""
+    return sum(context.startswith(answer, at) for at in range(len(context) - len(answer) + 1))
+
+
+def _within(part: list[str], whole: list[str]) -> bool:
+    return bool(part) and any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 40 else text[:39] + "…"

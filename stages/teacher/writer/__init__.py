@@ -1,0 +1,1 @@
+"""How the template teacher composes: a module with `prepare` and `write` for each kind of templates."""

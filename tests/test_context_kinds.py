@@ -1,0 +1,245 @@
+"""Pairs and question answering: gold rows, what is asked, and which answers are taken."""
+
+import json
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.pipeline.params import Task as Settings
+from stages.pipeline.stage import UserError
+from stages.task import pair, span_qa
+from stages.teacher.prompt import Prompt
+from stages.teacher.request import Request
+from tests.people import ROWS, add
+
+
+def described(kind: str, **columns) -> Settings:
+    source = {"source": "s", "test": None, "columns": columns, "labels": {}}
+    gold = {**source, "budget": None, "test_rows": 1, "overlap": "drop"}
+    task = {"kind": kind, "gold": gold, "seed_rows": 1, "templates": None, "words": {"yes": "in"}, "answers": "gold"}
+    return Settings.model_validate(task)
+
+
+RTE = pair.Task("rte", described("pair"))
+QNLI = pair.Task("qnli", described("pair", question="question"))
+QA = span_qa.Task("qa", described("span_qa"))
+TEXT = "The bridge was built in 1931. Its builder, Ada Holm, sold it in 1950 for 90 pounds."
+
+
+def reason(task, text: str, prompt: str = "", **slots) -> str | None:
+    return task.check(text, Request("seed", prompt, slots))[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Ada Holm built a bridge.", None),
+        (TEXT.upper() + " ", "equals its premise"),
+        ("ada holm sold it", "equals the row that it should extrapolate"),
+        ('"Ada Holm sold a bridge.', "stray quote"),
+        ('"Ada" and "Holm"', None),
+        ("The sentence that follows is certainly correct: a bridge.", "echo of the prompt"),
+    ],
+)
+def test_hypotheses(text, told):
+    prompt = f"{TEXT}\nSay whether the sentence that follows is certainly correct: ada holm sold it"
+    assert reason(RTE, text, prompt, premise=TEXT, hypothesis="Ada Holm sold it.", label="in") == told
+
+
+def test_words_of_the_premise_are_no_echo():
+    text = "The bridge was built in 1931 and sold."
+    assert reason(RTE, text, f"{TEXT} Now write a sentence.", premise=TEXT, label="in") is None
+
+
+@pytest.mark.parametrize(("text", "told"), [("When was it built?", None), ("It was built.", "no question mark")])
+def test_questions_of_pairs(text, told):
+    assert reason(QNLI, text, premise=TEXT, label="in") == told
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "told"),
+    [
+        ("1931", "When was the bridge built?", None),
+        ("1931", "When was the bridge built", "no question mark"),
+        ("Ada Holm", "What did ADA HOLM sell?", "answer in the question"),
+        ("Ada Holm", "Who was Adahol Mars?", None),
+        ("1877", "When was the bridge built?", "answer absent from its context"),
+        ("in", "Where was the bridge built?", "answer occurs more than once"),
+    ],
+)
+def test_questions_of_answers(answer, text, told):
+    assert reason(QA, text, context=TEXT, answer=answer) == told
+
+
+@given(text=st.text(max_size=60), context=st.text(max_size=60), answer=st.text(min_size=1, max_size=5))
+@settings(derandomize=True, deadline=None)
+def test_any_answer_is_judged_and_left_as_it_is(text, context, answer):
+    shown = {RTE: {"premise": context}, QNLI: {"premise": context}, QA: {"context": context, "answer": answer}}
+    for task, slots in shown.items():
+        said, why = task.check(text, Request("seed", context + text, {"label": "x", **slots}))
+        assert said == text
+        assert why is None or isinstance(why, str)
+
+
+def gold(answer, start=None, context=TEXT):
+    frame = pd.DataFrame({"context": [context], "question": ["When?"], "answer": [answer]}, index=[7])
+    return QA.verified(frame if start is None else frame.assign(answer_start=[start]), "qa.csv", None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "start", "answers"),
+    [
+        ("1931", None, ["1931"]),
+        ("1931", "", ["1931"]),
+        ("1931", "24", ["1931"]),
+        (["1931", "in 1931"], 24, ["1931", "in 1931"]),
+        ({"text": ["1931", "in 1931"], "answer_start": [24, 21]}, None, ["1931", "in 1931"]),
+    ],
+)
+def test_answers_in_every_form(answer, start, answers):
+    [row] = gold(answer, start).itertuples()
+    assert (row.answer, row.answer_start, row.answers) == ("1931", 24, answers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "start", "told"),
+    [
+        ("1931", 23, "answer_start is 23, where the context has `193` and not the answer `1931`"),
+        ("1931", -5, "answer_start is -5"),
+        ("1931", "soon", "answer_start is `soon`, which is not a number"),
+        ("in", None, "answer `in` occurs 2 times in its context"),
+        ("1877", None, "answer `1877` occurs 0 times"),
+        ({"text": [], "answer_start": []}, None, "the answer is empty"),
+    ],
+)
+def test_an_answer_that_is_not_there_is_told(answer, start, told):
+    with pytest.raises(UserError) as error:
+        gold(answer, start)
+    assert str(error.value).startswith("qa.csv row 7: ") and told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@given(st.text(alphabet="ab ", min_size=1, max_size=30), st.data())
+@settings(derandomize=True, deadline=None)
+def test_a_verified_answer_is_where_it_says(context, data):
+    start = data.draw(st.integers(0, len(context) - 1))
+    answer = context[start : data.draw(st.integers(start + 1, len(context)))]
+    if answer.strip():
+        [row] = gold(answer, start, context).itertuples()
+        assert context[row.answer_start :].startswith(row.answer)
+        kept = QA.contexts(gold(answer, start, context), pd.DataFrame({"context": []}))
+        assert len(kept) <= 1
+        assert all(context.find(answer) == context.rfind(answer) == one for one in kept.answer_start)
+
+
+def test_contexts_of_test_are_left_out():
+    rows = pd.DataFrame({"premise": ["a", "b", "a", "c"]})
+    assert RTE.contexts(rows, pd.DataFrame({"premise": ["c"]})).premise.tolist() == ["a", "b"]
+
+
+def test_seed_plans_grow_without_changing_what_was_there():
+    contexts = pd.DataFrame({"premise": list("abcdefg")})
+    few, many = (list(RTE.seeds(n, ["in", "out"], {}, 3, 13, contexts)) for n in (10, 25))
+    assert many[:10] == few
+    assert {row["premise"] for row in many[:7]} == set("abcdefg")
+
+
+def test_errors_of_question_answering():
+    predictions = pd.DataFrame(
+        {
+            "id": ["a", "b", "c"],
+            "answers": [["in 1931", "1931"], ["Ada Holm"], ["90 pounds"]],
+            "predicted": ["1931.", "Holm", "the bridge"],
+            "start": [24, 0, 0],
+            "score": [0.5, 0.5, 0.5],
+        }
+    )
+
+    def wrong(f1_below):
+        return QA.errors(predictions, type("Method", (), {"f1_below": f1_below})).id.tolist()
+
+    assert (wrong(None), wrong(0.5), wrong(0.7)) == (["b", "c"], ["c"], ["b", "c"])
+
+
+NASTY = '{{ label }} {% raw %}\n"quotes" “and” {braces}\nlines'
+
+
+@pytest.mark.parametrize("variant", ["s3", "direct"])
+@pytest.mark.parametrize("name", ["rte", "qnli", "adversarial_qa"])
+def test_prompts_show_their_data_as_it_is(name, variant):
+    task = {"rte": RTE, "qnli": QNLI, "adversarial_qa": QA}[name]
+    error = {"premise": NASTY, "hypothesis": "H", "question": "Q", "context": NASTY, "answer": "A", "predicted": "yes"}
+    for step, slots in (
+        ("seed", task.seed_slots({**error, "label": "yes"})),
+        ("extrapolate", task.error_slots({**error, "label": "no"})),
+    ):
+        prompt = Prompt.load(f"prompts/{name}/{variant}/{step}.md", task.variables[step], task.required[step])
+        text, shown = prompt.render(slots)
+        assert NASTY in text
+        assert task.required[step] <= set(shown)
+        if variant == "direct" and step == "extrapolate":
+            assert "predicted" in shown
+
+
+def gold_of(repository, task: str, change) -> str:
+    """What `gold` says of a file with one row changed."""
+    add(repository)
+    file = repository.folder / "data/gold" / task / "gold.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    change(rows[4])
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = repository.stage("gold", task, ok=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_wrong_answer_start_is_named_by_file_and_row(fresh):
+    said = gold_of(fresh, "adversarial_qa", lambda row: row["answers"].update(answer_start=[3]))
+    assert "data/gold/adversarial_qa/gold.jsonl row 5: answer_start is 3" in said
+
+
+def test_an_empty_premise_is_named_by_file_and_row(fresh):
+    assert "gold.jsonl row 5: `sentence1` is empty" in gold_of(fresh, "rte", lambda row: row.update(sentence1=" "))
+
+
+NEW = {
+    "rte": ("pair", "PREMISE=sentence1", "HYPOTHESIS=sentence2", "LABEL="),
+    "qnli": ("pair", "PREMISE=sentence", "QUESTION=question"),
+    "adversarial_qa": ("span_qa", "ANSWER=answers"),
+}
+
+
+@pytest.mark.parametrize("like", NEW)
+def test_a_task_of_your_own(fresh, like):
+    add(fresh)
+    fresh.stage("new_task", "mine", f"data/gold/{like}/gold.jsonl", *NEW[like])
+    task = pair.Task("mine", described("pair", question="q")) if like == "qnli" else RTE if like == "rte" else QA
+    for step in ("seed", "extrapolate"):
+        Prompt.load(fresh.folder / f"prompts/mine/s3/{step}.md", task.variables[step], task.required[step])
+    templates = "questions" if like != "rte" else "statements"
+    words = {"0": "entailment", "1": "not_entailment"} if like != "adversarial_qa" else {}
+    fresh.set({"tasks": ["mine"], "task.mine.templates": templates, "task.mine.words": words})
+    fresh.repro("start@mine", "baseline@mine")
+    assert (fresh.folder / "metrics/mine/baseline.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("pair", "PREMISE=nowhere"), "no column `nowhere`"),
+        (("pair", "PREMISE=sentence1"), "HYPOTHESIS=..."),
+        (("pair", "TEXT=sentence1"), "a task of kind pair has no `text`"),
+        (("triple",), "is `triple`, which is not one of classification, pair, span_qa"),
+        (("span_qa", "CONTEXT=sentence1", "QUESTION=sentence2", "ANSWER=sentence2"), "row 1: answer"),
+    ],
+)
+def test_a_task_of_your_own_from_the_wrong_columns(fresh, words, told):
+    add(fresh)
+    before = (fresh.folder / "params.yaml").read_text()
+    done = fresh.stage("new_task", "mine", "data/gold/rte/gold.jsonl", *words, ok=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert told in done.stderr
+    assert (fresh.folder / "params.yaml").read_text() == before
+    assert not (fresh.folder / "prompts/mine").exists() and ROWS
