@@ -41,6 +41,10 @@ def main(name: str) -> None:
     ]
     with table.whole(paths.report) as draft:
         draft.write_text("\n".join(text) + "\n", encoding="utf-8")
+    students = [*(rows for _, rows in history.groupby("round")), predictions]
+    sizes = [int(new[new.index <= rows["round"].iloc[0]].sum()) for rows in students]
+    with table.whole(paths.picture) as draft:
+        draw(task, sizes, [marks(task, rows)["test"] for rows in students], marks(task, baseline)["test"], draft)
     table.write_json(cost(name, params), paths.metrics / "cost.json")
 
 
@@ -64,6 +68,27 @@ def shown(mark: dict, task) -> str:
     others = [key for key in mark if key not in (task.metric, "low", "high", "deviation")]
     rest = "".join(f", {key.replace('_', ' ')} {100 * mark[key]:.1f}" for key in others)
     return f"{value:.1f}{spread} [{low:.1f}, {high:.1f}]{rest}"
+
+
+def draw(task, sizes: list[int], scores: list[dict], gold: dict, file) -> None:
+    """The test metric against the rows that were learned, with 95% intervals, beside the gold baseline."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    values = [100 * score[task.metric] for score in scores]
+    below = [value - 100 * score["low"] for value, score in zip(values, scores, strict=True)]
+    above = [100 * score["high"] - value for value, score in zip(values, scores, strict=True)]
+    figure, axes = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
+    axes.axhspan(100 * gold["low"], 100 * gold["high"], color="tab:orange", alpha=0.15, lw=0)
+    axes.axhline(100 * gold[task.metric], color="tab:orange", label="gold baseline")
+    axes.errorbar(sizes, values, [below, above], color="tab:blue", marker="o", capsize=3, label="synthetic data")
+    axes.set(title=task.name, xlabel="synthetic rows", ylabel=f"test {task.metric.replace('_', ' ')}, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+    figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
+    pyplot.close(figure)
 
 
 def rendered(rows: list[list]) -> list[str]:

@@ -21,6 +21,7 @@ class Paths:
         self.baseline_predictions = self.data / "baseline" / "predictions.parquet"
         self.baseline_curve = self.data / "baseline" / "curve.csv"
         self.report = Path("reports") / f"{task}.md"
+        self.picture = Path("reports") / f"{task}.png"
 
     def gold(self, split: str) -> Path:
         return self.data / "gold" / f"{split}.parquet"
