@@ -81,9 +81,9 @@ def test_any_text_is_safe(text, given):
 @pytest.mark.parametrize(
     ("answer", "question"),
     [
-        ("4 May 1931", "did Mary Holm found the company in Oslo?"),
+        ("4 May 1931", "Mary Holm found the company in Oslo?"),
         ("Mary Holm", "founded the company in Oslo on 4 May 1931?"),
-        ("the company", "did Mary Holm found in Oslo on 4 May 1931?"),
+        ("the company", "Mary Holm found in Oslo on 4 May 1931?"),
     ],
 )
 def test_questions_for_an_answer(answer, question):
@@ -143,7 +143,7 @@ def test_spacy_that_is_not_installed_is_told(monkeypatch):
 
     spacy._model.cache_clear()
     monkeypatch.setitem(sys.modules, "spacy", None)
-    with pytest.raises(UserError, match=r"template\.parser is spacy, but .* pip install spacy") as error:
+    with pytest.raises(UserError, match=r"template\.parser is spacy, but .*pip install spacy") as error:
         language.parse("A text that nothing has read.", "spacy")
     assert "\n" not in str(error.value)
 
