@@ -16,7 +16,7 @@ SLOT = re.compile(r"\{(\w+)\}")
 LONGEST = 12  # words after the phrase or the verb, so that a question asks for one thing
 MARKS = frozenset(",;:()—–.?!")
 DANGLING = frozenset(("DT", "IN", "CC", "TO", "PRP$", "WDT", "WP", "JJ", "MD"))
-FEW = 4  # words that a question has at least
+FEW = 5  # words that a question has at least
 
 
 def prepare(templates: dict) -> dict:
@@ -92,10 +92,11 @@ class Writer:
                 if found:
                     return found
         tokens = sentence.tokens
+        last = self.before_preposition(tokens, phrase)
         marks = [place for place in range(phrase.first) if tokens[place].text in MARKS]
         first = max([0, phrase.first - LONGEST, *(place + 1 for place in marks)])
         before, after = (
-            spell(tokens[first : phrase.first], lower=first == 0),
+            spell(tokens[first:last], lower=first == 0),
             spell(cut(tokens, phrase.last, len(tokens))),
         )
         return self.filled("cloze", wh=wh, before=before, after=after)
@@ -111,12 +112,7 @@ class Writer:
             return []
         if phrase.first <= clause.verb:
             return []
-        before = phrase.first
-        if before > clause.verb + 1 and tokens[before - 1].tag in ("DT", "PRP$"):
-            before -= 1
-        preposition = tokens[before - 1].text.lower() if before - 1 > clause.verb else ""
-        if preposition in self.templates["swallows"].get(phrase.kind, ()):
-            before -= 1
+        before = max(self.before_preposition(tokens, phrase), clause.verb + 1)
         middle, rest = tokens[clause.verb + 1 : before], cut(tokens, phrase.last, clause.end)
         parts = {"aux": aux, "verb": verb, "subject": clause.subject(), "rest": f"{spell(middle)} {spell(rest)}"}
         counted = tokens[phrase.first : phrase.last]
@@ -124,9 +120,17 @@ class Writer:
             noun = spell([token for token in counted if token.tag not in ("CD", "$")])
             return self.filled("count", wh="how many", noun=noun, **parts)
         if phrase.kind == "number":
-            parts["rest"] = f"{spell(middle)} {spell(rest)}"
             wh = "how many" if rest and rest[0].tag.startswith("NN") else "how much"
         return self.filled("object", wh=wh, **parts)
+
+    def before_preposition(self, tokens, phrase: Phrase) -> int:
+        """Where the words before a phrase end, without its article and a preposition that the asking word says too."""
+        before = phrase.first
+        if before and tokens[before - 1].tag in ("DT", "PRP$"):
+            before -= 1
+        if before and tokens[before - 1].text.lower() in self.templates["swallows"].get(phrase.kind, ()):
+            before -= 1
+        return before
 
     def filled(self, frames: str, **parts: str) -> list[str]:
         """Every frame of a list, filled: parts go in as they are, braces included."""
