@@ -50,14 +50,13 @@ def test_gold_rows_of_one_task(side_by_side):
 
 
 def test_what_is_an_error_of_question_answering(side_by_side):
-    """Every task is asked again which rows are wrong; only where the answer differs, more follows."""
+    """Every task is asked again which rows are wrong; they are the same here, so nothing follows."""
     side_by_side.set({"method.f1_below": 0.01})
     ran = side_by_side.repro()
-    for task in ("reviews", "rte", "qnli"):
+    for task in ("reviews", *ROWS):
         assert {stage for stage in ran if f"@{task}" in stage} == {
             f"mine@{task}-round0", f"mine@{task}-round1", f"report@{task}",
         }  # fmt: skip
-    assert "extrapolate@adversarial_qa-round0" in ran
 
 
 def test_parser_of_the_template_teacher_is_read_by_who_writes(side_by_side):
