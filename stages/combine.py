@@ -12,11 +12,11 @@ from stages import task as tasks
 from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import Paths
-from stages.pipeline.stage import run
+from stages.pipeline.stage import number, run
 
 
 def main(name: str, q: str) -> None:
-    paths, q = Paths(name), int(q)
+    paths, q = Paths(name), number(q)
     task = tasks.load(name, parameters.load())
     new = table.read(paths.additional(q))
     old = table.read(paths.train(q - 1)) if q else new.head(0)

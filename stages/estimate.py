@@ -12,6 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
 
+import pandas as pd
+
 from stages import task as tasks
 from stages import teacher
 from stages.pipeline import params as parameters
@@ -65,11 +67,14 @@ class Estimate:
 
     def rationales(self) -> Line:
         """Of the first turn: a teacher that repeats itself is asked up to two times more."""
-        method, prompt = self.params.method, Prompt.of(self.task, self.params, "rationale")
-        each = ceil(method.rationales_per_label / method.rationales_per_request) if method.rationales else 0
+        method = self.params.method
+        if not (method.rationales and "rationale" in self.task.variables):
+            return self.line("rationales", [], assumed=False)
+        prompt = Prompt.of(self.task, self.params, "rationale")
+        each = ceil(method.rationales_per_label / method.rationales_per_request)
         slots = {"count": method.rationales_per_request}
         requests = [prompt.request({"label": self.task.word(label), **slots}) for label in self.labels * each]
-        return self.line("rationales", requests, assumed=bool(each) and not self.known_labels)
+        return self.line("rationales", requests, assumed=not self.known_labels)
 
     def seed(self) -> Line:
         params, prompt = self.params, Prompt.of(self.task, self.params, "seed")
@@ -80,9 +85,18 @@ class Estimate:
         else:
             rationales = written.groupby("label").rationale.apply(list).to_dict()
         each = params.method.rationales_per_prompt
-        wanted = self.task.seeds(params.one(self.name).seed_rows, self.labels, rationales, each, params.seed)
+        contexts = _or(self.paths.contexts, table.read)
+        if contexts is None:
+            contexts = pd.DataFrame([self.filler()])
+        count = params.one(self.name).seed_rows
+        wanted = self.task.seeds(count, self.labels, rationales, each, params.seed, contexts)
         requests = [prompt.request(self.task.seed_slots(row)) for row in wanted]
         return self.line("seed", requests, assumed=written is None)
+
+    def filler(self) -> dict:
+        """A gold row's stand-in, before there are any."""
+        targets = {"label": self.labels[0] if self.labels else "label", "answer": "word", "answer_start": 0}
+        return dict.fromkeys(self.task.columns, "word " * 50) | {name: targets[name] for name in self.task.targets}
 
     def extrapolate(self, q: int) -> Line:
         prompt, each = Prompt.of(self.task, self.params, "extrapolate"), self.params.method.extrapolations_per_error
@@ -95,11 +109,8 @@ class Estimate:
         settings = self.params.one(self.name).gold
         share = 1.0 if self.params.gold.protocol == "paper" else 1 - self.params.gold.selection
         count = len(gold) if gold is not None else round((settings.budget or 0) * share)
-        if gold is None:
-            filler = dict.fromkeys(self.task.columns, "word " * 50)
-            examples = [{**filler, "label": self.labels[0], "predicted": self.labels[-1]}] if self.labels else []
-        else:
-            examples = [{**row, "predicted": row["label"]} for row in gold.head(SHOWN).to_dict("records")]
+        examples = [self.filler()] if gold is None else gold.head(SHOWN).to_dict("records")
+        examples = [{**row, "predicted": row[self.task.targets[0]]} for row in examples]
         requests = [prompt.request(self.task.error_slots(row)) for row in examples]
         count = round(self.rate() * count) * each
         return self.line(f"extrapolate {q}", requests, count, assumed=True)

@@ -10,13 +10,13 @@ from stages import teacher
 from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import Paths
-from stages.pipeline.stage import run
+from stages.pipeline.stage import number, run
 from stages.teacher import spending, synthetic
 from stages.teacher.prompt import Prompt
 
 
 def main(name: str, q: str) -> None:
-    params, paths, q = parameters.load(), Paths(name), int(q)
+    params, paths, q = parameters.load(), Paths(name), number(q)
     task = tasks.load(name, params)
     prompt = Prompt.of(task, params, "extrapolate")
     errors = table.read(paths.errors(q)).to_dict("records")

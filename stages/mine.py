@@ -10,12 +10,12 @@ from stages import task as tasks
 from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import Paths
-from stages.pipeline.stage import run
+from stages.pipeline.stage import number, run
 from stages.statistics.marks import mean_score
 
 
 def main(name: str, q: str) -> None:
-    params, paths, q = parameters.load(), Paths(name), int(q)
+    params, paths, q = parameters.load(), Paths(name), number(q)
     task = tasks.load(name, params)
     predictions, history = table.read(paths.predictions(q)), table.read(paths.history(q))
     asked = predictions[(predictions.split == "validation") & (predictions.seed == 0)]  # seed 0 is *the* student

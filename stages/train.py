@@ -11,13 +11,13 @@ from stages import task as tasks
 from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import SPLITS, Paths
-from stages.pipeline.stage import run
+from stages.pipeline.stage import number, run
 from stages.statistics.marks import marks
 from stages.student.lesson import CURVE, learn
 
 
 def main(name: str, q: str) -> None:
-    params, paths, q = parameters.load(), Paths(name), int(q)
+    params, paths, q = parameters.load(), Paths(name), number(q)
     task = tasks.load(name, params)
     rows, history = table.read(paths.train(q)), table.read(paths.history(q))
     converged = q > 0 and not (rows["round"] == q).any()

@@ -9,7 +9,7 @@ CODE = """
 import sys, time
 start = time.process_time()
 import stages.{stage}
-heavy = {"torch", "transformers", "sklearn", "openai"}
+heavy = {{"torch", "transformers", "sklearn", "openai"}}
 print(time.process_time() - start, sorted(heavy & set(sys.modules)))
 """
 

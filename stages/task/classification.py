@@ -8,6 +8,7 @@ import pandas as pd
 
 from stages.pipeline.params import Task as Settings
 from stages.pipeline.stage import UserError
+from stages.task._faults import copied
 
 
 class Task:
@@ -93,8 +94,8 @@ class Task:
         return {"label": self.word(error["label"]), "text": error["text"], "predicted": self.word(error["predicted"])}
 
     def check(self, text: str, request) -> tuple[str, str | None]:
-        """The answer and why it cannot be used: here the teacher's own checks say all."""
-        return text, None
+        """The answer, and why it cannot be used: here only a copy of the error that it should extrapolate."""
+        return text, copied(text, request.slots.get("text", ""), "equals the row that it should extrapolate")
 
     def answered(self, text: str, row: dict) -> dict:
         """The columns of a synthetic row: what the teacher was asked for and what it wrote."""

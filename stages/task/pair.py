@@ -11,7 +11,7 @@ import pandas as pd
 from stages.pipeline.params import Task as Settings
 from stages.task import classification
 from stages.task._contexts import in_turn
-from stages.teacher.faults import copied, echo, stray_quote, unasked
+from stages.task._faults import copied, echo, stray_quote, unasked
 
 
 class Task(classification.Task):

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from typing import ClassVar
 
+import numpy as np
 import pandas as pd
 
 from stages.pipeline import params as parameters
@@ -11,7 +12,7 @@ from stages.pipeline.params import Task as Settings
 from stages.pipeline.stage import UserError
 from stages.statistics import squad
 from stages.task._contexts import in_turn
-from stages.teacher.faults import copied, echo, stray_quote, unasked, words
+from stages.task._faults import copied, echo, stray_quote, unasked, words
 
 ASKING = ("who", "what", "when", "where", "which", "why", "how")
 
@@ -53,9 +54,9 @@ class Task:
 
     def _located(self, context: str, answer, start, place: str) -> tuple[int, list[str]]:
         if isinstance(answer, dict):
-            starts = answer.get("answer_start", ())
-            answer, start = answer.get("text", ()), starts[0] if len(starts) else start
-        answers = [answer] if isinstance(answer, str) else [str(one) for one in answer]
+            starts = _listed(answer.get("answer_start"))
+            answer, start = answer.get("text"), starts[0] if starts else start
+        answers = [str(one) for one in _listed(answer)]
         if not answers or not all(one.strip() for one in answers):
             raise UserError(f"{place}: the answer is empty, and a reader can only learn questions that have one")
         first, key = answers[0], f"task.{self.name}.gold.columns"
@@ -175,6 +176,13 @@ class Task:
         scores = self.scores(predictions)
         wrong = scores.exact_match == 0 if method.f1_below is None else scores.f1 < method.f1_below
         return predictions.loc[wrong, ["id", "predicted", "start", "score"]].assign(f1=scores.f1[wrong])
+
+
+def _listed(value) -> list:
+    """What files give as one value, as several, or not at all."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple | np.ndarray) else [value]
 
 
 def _occurrences(context: str, answer: str) -> int:
