@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,12 @@ def checkout(folder: Path) -> Repository:
     repository.run("git", "add", "-A")
     repository.run("git", "commit", "-q", "-m", "start")
     return repository
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c():
+    """A job in the background of a shell ignores Ctrl-C, and so would the processes that tests start and stop."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
