@@ -25,11 +25,11 @@ def main(name: str) -> None:
     labels = task.labels(pool)
     if settings.test:
         test = rows_of(settings.test, "test", task, settings, labels)
+        pool, overlap = without(pool, test, task, settings)
         if (settings.test_rows or 0) > len(test):
             raise UserError(
                 f"task.{name}.gold.test_rows is {settings.test_rows}, but {settings.test} has only {len(test)} rows"
             )
-        pool, overlap = without(pool, test, task, settings)
         test = spread(test, task.strata(test), params.seed)[: settings.test_rows]
     else:
         if not settings.test_rows or settings.test_rows >= len(pool):

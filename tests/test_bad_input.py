@@ -114,6 +114,14 @@ def test_more_test_rows_than_data(repository):
     assert "task.reviews.gold.test_rows" in fails(repository, "gold", "reviews")
 
 
+def test_more_test_rows_than_the_test_file_has(repository):
+    (repository.folder / "test.csv").write_text('text,label\n"not in the source",positive\n')
+    repository.set({"task.reviews.gold.test": "test.csv"})
+    repository.set({"task.reviews.gold.columns": {"text": "text", "label": "label"}})
+    said = fails(repository, "gold", "reviews")
+    assert "task.reviews.gold.test_rows is 80, but test.csv has only 1 rows" in said
+
+
 def test_duplicate_ids(repository):
     content = rows(repository)
     content[5][0] = content[3][0]

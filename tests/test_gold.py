@@ -93,6 +93,7 @@ def test_overlap_is_dropped_from_the_source_and_counted(repository):
     rows = pd.read_csv(file)
     rows.head(50).to_csv(repository.folder / "test.csv", index=False)
     repository.set({"task.reviews.gold.test": "test.csv", "task.reviews.gold.overlap": "drop"})
+    repository.set({"task.reviews.gold.test_rows": None})
     repository.stage("gold", "reviews")
     told = json.loads((repository.folder / "metrics/reviews/gold.json").read_text())
     assert told["dropped"] == {"duplicates": 0, "also_in_test": 50}
