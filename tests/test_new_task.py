@@ -34,8 +34,8 @@ def lines(repository) -> list[str]:
 
 def test_from_a_file_to_the_gold_baseline(fresh, tickets):
     before = lines(fresh)
-    said = fresh.stage("new_task", "tickets", str(tickets), "body", "queue").stdout
-    assert "60 gold rows, 3 labels" in said
+    said = fresh.stage("new_task", "tickets", str(tickets), "classification", "TEXT=body", "LABEL=queue").stdout
+    assert "60 gold rows, text, label" in said
     for place in ("prompts/tickets/s3/*.md", "params.yaml", "teacher.provider", "dvc repro"):
         assert place in said
     assert set(before) <= set(lines(fresh)), "what was there stays, comments and all"
@@ -51,7 +51,7 @@ def test_its_prompts_can_be_used_as_they_are(fresh, tickets):
     from stages.task.classification import Task
     from stages.teacher.prompt import Prompt
 
-    fresh.stage("new_task", "tickets", str(tickets), "body", "queue")
+    fresh.stage("new_task", "tickets", str(tickets), "classification", "TEXT=body", "LABEL=queue")
     slots = {"label": "refund", "count": 5, "rationales": ["anger"], "text": "{{ label }}", "predicted": "where is it"}
     for step in ("rationale", "seed", "extrapolate"):
         file = fresh.folder / f"prompts/tickets/s3/{step}.md"
@@ -64,13 +64,13 @@ def test_its_prompts_can_be_used_as_they_are(fresh, tickets):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["Tickets!", "x.csv"], "NAME must be"),
-        (["gold", "x.csv"], "NAME must be"),
-        (["tickets", ""], "GOLD is missing"),
-        (["tickets", "nowhere.csv"], "nowhere.csv does not exist"),
-        (["reviews", "data/gold/reviews/reviews.csv"], "has a task `reviews` already"),
+        (["Tickets!", "x.csv", "classification"], "NAME must be"),
+        (["gold", "x.csv", "classification"], "NAME must be"),
+        (["tickets", "", "classification"], "GOLD is missing"),
+        (["tickets", "nowhere.csv", "classification"], "nowhere.csv does not exist"),
+        (["reviews", "data/gold/reviews/reviews.csv", "classification"], "has a task `reviews` already"),
         (
-            ["other", "data/gold/reviews/reviews.csv", "body"],
+            ["other", "data/gold/reviews/reviews.csv", "classification", "TEXT=body"],
             "no column `body` (there: id, text, label): say which one by TEXT=",
         ),
     ],

@@ -1,12 +1,15 @@
 """The template teacher: repeatable, varied, steered by what it is shown, and fair to both labels."""
 
 import asyncio
+import csv
 import json
 import re
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -207,3 +210,26 @@ def test_an_unknown_label_is_an_error(slots):
 def test_an_unknown_grammar_is_an_error():
     with pytest.raises(UserError, match=r"no template grammar 'poems'.*film_reviews"):
         Provider("poems", seed=0)
+
+
+def strings(value):
+    """Every text of a grammar, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from strings([*value, *value.values()])
+    elif isinstance(value, list):
+        for one in value:
+            yield from strings(one)
+
+
+def test_no_template_occurs_in_the_demos_gold_rows():
+    """Five words in a row of a template's own would let the student recognise the teacher. Shorter ones are idiom."""
+    root = Path(__file__).parent.parent
+    grammar = yaml.safe_load((root / "stages/teacher/templates/film_reviews.yaml").read_text(encoding="utf-8"))
+    with (root / "data/gold/reviews/reviews.csv").open(encoding="utf-8", newline="") as file:
+        gold = [" ".join(re.findall(r"[\w']+", row["text"].lower())) for row in csv.DictReader(file)]
+    pieces = [re.findall(r"[\w']+", piece.lower()) for text in strings(grammar) for piece in re.split(r"\{\w+\}", text)]
+    own = {" ".join(piece) for piece in pieces if len(piece) >= 5}
+    assert len(own) > 100
+    assert [piece for piece in own if any(piece in text for text in gold)] == []
