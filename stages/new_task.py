@@ -29,7 +29,7 @@ def main(name: str, gold: str, kind: str, *columns: str) -> None:
     params = parameters.load()
     if name in params.task:
         raise UserError(f"params.yaml has a task `{name}` already")
-    folder, prompts = Path("data/gold") / name, Path("prompts") / name / parameters.load().prompts
+    folder, prompts = Path("data/gold") / name, Path("prompts") / name / params.prompts
     if prompts.exists():
         raise UserError(f"{prompts} exists already: remove it or choose another NAME")
     rows = source.read(gold, "train")

@@ -98,6 +98,19 @@ def checkout(folder: Path) -> Repository:
     return repository
 
 
+def run_and_committed(repository: Repository) -> Repository:
+    repository.repro()
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-q", "-m", "reproduced")
+    return repository
+
+
+def copied(repository: Repository, place: Path) -> Repository:
+    """A copy with all that lies beside it: the response store."""
+    shutil.copytree(repository.folder.parent, place, dirs_exist_ok=True, symlinks=True)
+    return Repository(place / "repository")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c():
     """A job in the background of a shell ignores Ctrl-C, and so would the processes that tests start and stop."""
@@ -108,17 +121,13 @@ def ctrl_c():
 def reproduced(tmp_path_factory) -> Repository:
     """A repository in which `dvc repro` has run. Do not change it: copy it by the fixture `repository`."""
     repository = checkout(tmp_path_factory.mktemp("reproduced") / "repository")
-    repository.repro()
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-q", "-m", "reproduced")
-    return repository
+    return run_and_committed(repository)
 
 
 @pytest.fixture
 def repository(reproduced, tmp_path) -> Repository:
     """A reproduced repository of the test's own."""
-    shutil.copytree(reproduced.folder.parent, tmp_path, dirs_exist_ok=True, symlinks=True)
-    return Repository(tmp_path / "repository")
+    return copied(reproduced, tmp_path)
 
 
 @pytest.fixture
@@ -132,14 +141,10 @@ def all_kinds(tmp_path_factory) -> Repository:
     """A repository in which `dvc repro` has run for a task of each kind. Do not change it: use `side_by_side`."""
     repository = checkout(tmp_path_factory.mktemp("kinds") / "repository")
     people.add(repository)
-    repository.repro()
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-q", "-m", "reproduced")
-    return repository
+    return run_and_committed(repository)
 
 
 @pytest.fixture
 def side_by_side(all_kinds, tmp_path) -> Repository:
     """A reproduced repository of the test's own, with a task of each kind."""
-    shutil.copytree(all_kinds.folder.parent, tmp_path, dirs_exist_ok=True, symlinks=True)
-    return Repository(tmp_path / "repository")
+    return copied(all_kinds, tmp_path)
