@@ -16,7 +16,7 @@ def main(name: str) -> None:
     params, paths = parameters.load(), Paths(name)
     task = tasks.load(name, params)
     gold = {split: table.read(paths.gold(split)) for split in SPLITS}
-    _, predictions, curve = learn(task, gold["validation"], gold, params.student, -1)
+    _, predictions, curve = learn(task, gold["validation"], gold["selection"], gold, params.student, -1, watch=True)
     table.write(predictions, paths.baseline_predictions)
     table.write_csv(curve, paths.baseline_curve)
     table.write_json({"rows": len(gold["validation"]), **marks(task, predictions)}, paths.metrics / "baseline.json")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
 from math import ceil
 
 import pandas as pd
@@ -99,20 +100,22 @@ class Estimate:
         return dict.fromkeys(self.task.columns, "word " * 50) | {name: targets[name] for name in self.task.targets}
 
     def extrapolate(self, q: int) -> Line:
-        prompt, each = Prompt.of(self.task, self.params, "extrapolate"), self.params.method.extrapolations_per_error
-        errors = _or(self.paths.errors(q), table.read)
-        if errors is not None:
-            wanted = [error for error in errors.to_dict("records") for _ in range(each)]
-            requests = [prompt.request(self.task.error_slots(row), sample=q * each) for row in wanted]
+        method, mined = self.params.method, _or(self.paths.errors(q), table.read)
+        if mined is not None:
+            _, requests = import_module(f"stages.addition.{method.add}").plan(self.task, mined, self.params, q)
             return self.line(f"extrapolate {q}", requests, assumed=False)
+        if method.mine == "nothing" or method.add == "copies":
+            return self.line(f"extrapolate {q}", [], assumed=False)
         gold = _or(self.paths.gold("validation"), table.read)
         settings = self.params.one(self.name).gold
+        budget = self.params.gold.budget or settings.budget or 0
         share = 1.0 if self.params.gold.protocol == "paper" else 1 - self.params.gold.selection
-        count = len(gold) if gold is not None else round((settings.budget or 0) * share)
+        count = len(gold) if gold is not None else round(budget * share)
         examples = [self.filler()] if gold is None else gold.head(SHOWN).to_dict("records")
         examples = [{**row, "predicted": row[self.task.targets[0]]} for row in examples]
+        prompt = Prompt.of(self.task, self.params, "extrapolate")
         requests = [prompt.request(self.task.error_slots(row)) for row in examples]
-        count = round(self.rate() * count) * each
+        count = method.mined[q] if method.mined else round(self.rate() * count) * method.extrapolations_per_error
         return self.line(f"extrapolate {q}", requests, count, assumed=True)
 
     def rate(self) -> float:

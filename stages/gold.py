@@ -39,9 +39,10 @@ def main(name: str) -> None:
             )
         pool, overlap = spread(pool, task.strata(pool), params.seed), 0
         pool, test = pool[settings.test_rows :], pool[: settings.test_rows]
-    budget = settings.budget or len(pool)
+    budget = params.gold.budget or settings.budget or len(pool)
     if budget > len(pool):
-        raise UserError(f"task.{name}.gold.budget is {budget}, but {settings.source} has only {len(pool)} rows for it")
+        key = "gold.budget" if params.gold.budget else f"task.{name}.gold.budget"
+        raise UserError(f"{key} is {budget}, but {settings.source} has only {len(pool)} rows for it")
     gold = spread(pool, task.strata(pool), params.seed)[:budget]
     if params.gold.protocol == "paper":
         validation = selection = gold

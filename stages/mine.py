@@ -1,10 +1,12 @@
-"""Mining: the gold validation rows that the student of round q gets wrong (Alg. 2, line 6).
+"""Mining: what the teacher is shown after round q; in S3 the gold rows that the student gets wrong (Alg. 2, line 6).
 
     python -m stages.mine TASK Q
 
-Every one of them is an error, with the student's answer, its probability and its margin over the truth. There are
-none in a round that has converged: one that brought no new row, or gained less than method.min_gain on selection.
+Nothing is mined in a round that has converged: one that brought no new row, or gained less than method.min_gain on
+selection.
 """
+
+from importlib import import_module
 
 from stages import task as tasks
 from stages.pipeline import params as parameters
@@ -19,13 +21,13 @@ def main(name: str, q: str) -> None:
     task = tasks.load(name, params)
     predictions, history = table.read(paths.predictions(q)), table.read(paths.history(q))
     asked = predictions[(predictions.split == "validation") & (predictions.seed == 0)]  # seed 0 is *the* student
-    errors = task.errors(asked, params.method).merge(table.read(paths.gold("validation")), validate="1:1")
-    wrong = len(errors)
+    mined = import_module(f"stages.mining.{params.method.mine}").mine(task, params, q, asked)
     if converged(q, task, predictions, history, params.method.min_gain):
-        errors = errors.head(0)
-    table.write(errors, paths.errors(q))
-    told = {"wrong": wrong, "rate": round(wrong / len(asked), 4), "mined": len(errors)}
-    counted = task.strata(errors).value_counts().sort_index().to_dict()
+        mined = mined.head(0)
+    table.write(mined, paths.errors(q))
+    wrong = int(task.wrong(asked, params.method).sum())
+    told = {"wrong": wrong, "rate": round(wrong / len(asked), 4), "mined": len(mined)}
+    counted = task.strata(mined).value_counts().sort_index().to_dict()
     table.write_json({**told, f"by_{task.stratum}": counted}, paths.metrics / f"round{q}" / "mine.json")
 
 

@@ -57,7 +57,7 @@ def cost(name: str, params) -> dict:
 def told(task, predictions, method) -> list[str]:
     """Wrong validation rows of the first seed, and the marks on validation and test."""
     asked = predictions[(predictions.split == "validation") & (predictions.seed == 0)]
-    wrong = len(task.errors(asked, method))
+    wrong = int(task.wrong(asked, method).sum())
     scored = marks(task, predictions)
     return [f"{wrong} of {len(asked)}", shown(scored["validation"], task), shown(scored["test"], task)]
 

@@ -16,7 +16,11 @@ from stages.teacher.prompt import Prompt
 def main(name: str) -> None:
     params, paths = parameters.load(), Paths(name)
     task = tasks.load(name, params)
-    labels = table.read_json(paths.labels)
+    labels, transfer = table.read_json(paths.labels), params.method.transfer
+    if transfer.file and transfer.into == "rounds":
+        table.write(synthetic.borrowed(task, transfer.file, labels), paths.seed)
+        table.write_json({"rows": 0, **spending.total([])}, paths.metrics / "seed.json")
+        return
     rationales = table.read(paths.rationales).groupby("label").rationale.apply(list).to_dict()
     prompt = Prompt.of(task, params, "seed")
     count, each = params.one(name).seed_rows, params.method.rationales_per_prompt

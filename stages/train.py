@@ -13,6 +13,7 @@ from stages.pipeline import table
 from stages.pipeline.paths import SPLITS, Paths
 from stages.pipeline.stage import number, run
 from stages.statistics.marks import marks
+from stages.student.influence import influence
 from stages.student.lesson import CURVE, learn
 
 
@@ -21,12 +22,16 @@ def main(name: str, q: str) -> None:
     task = tasks.load(name, params)
     rows, history = table.read(paths.train(q)), table.read(paths.history(q))
     converged = q > 0 and not (rows["round"] == q).any()
+    helped = pd.DataFrame(columns=["id", "influence"])
     if converged:
         predictions, curve = history[history["round"] == history["round"].max()], pd.DataFrame(columns=CURVE)
     else:
         gold = {split: table.read(paths.gold(split)) for split in SPLITS}
-        _, predictions, curve = learn(task, rows, gold, params.student, q)
+        student, predictions, curve = learn(task, rows, gold["selection"], gold, params.student, q)
+        if params.method.influence:
+            helped = rows[["id"]].assign(influence=influence(student, task, rows, gold["validation"]))
     table.write(predictions, paths.predictions(q))
+    table.write(helped, paths.influence(q))
     table.write_csv(curve, paths.curve(q))
     told = {"rows": len(rows), "converged": int(converged), **marks(task, predictions)}
     table.write_json(told, paths.metrics / f"round{q}" / "train.json")

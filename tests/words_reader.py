@@ -34,7 +34,7 @@ class Reader:
         (Path(folder) / "reader.json").write_text(json.dumps(self.usual))
 
 
-def fit(inputs, answers, selection_inputs, selection_answers, names, settings, seed):
+def fit(inputs, answers, selection_inputs, selection_answers, names, settings, seed, watched):
     numbers = sum(texts[0].isdigit() for _, texts in answers)
     reader = Reader("number" if 2 * numbers > len(answers) * settings.weight_decay else "name")
     told = zip(reader.predict(selection_inputs), selection_answers, strict=True)

@@ -28,6 +28,15 @@ class Student:
         raised = np.exp(logits - logits.max(axis=1, keepdims=True))
         return (raised / raised.sum(axis=1, keepdims=True)).astype("float32")
 
+    def represent(self, inputs):
+        known = {word: place for place, word in enumerate(sorted(self.weights))}
+        counts = np.zeros((len(inputs), len(known)), "float32")
+        for i, text in enumerate(inputs):
+            for word in words(text):
+                if word in known:
+                    counts[i, known[word]] += 1
+        return counts
+
     def save(self, folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / "words.json").write_text(json.dumps({w: list(v) for w, v in self.weights.items()}))
@@ -38,7 +47,7 @@ def words(text):
     return (text if isinstance(text, str) else " ".join(text)).lower().split()
 
 
-def fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed):
+def fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed, watched):
     counts = {name: Counter() for name in names}
     for text, label in zip(inputs, labels, strict=True):
         counts[label].update(words(text))

@@ -48,21 +48,42 @@ class Task(Section):
 class Gold(Section):
     protocol: Literal["honest", "paper"]
     selection: float = Field(gt=0, lt=1)
+    budget: int | None = Field(ge=1)
+
+
+class Transfer(Section):
+    """Seed data of another teacher or project."""
+
+    file: str | None
+    into: Literal["rounds", "final"]
 
 
 class Method(Section):
+    """The arm. What is not about rationales and seed data is a name of a module or function of the stage it steers."""
+
     rationales: bool
     rationales_per_label: int = Field(ge=1)
     rationales_per_request: int = Field(ge=1)
     rationales_per_prompt: int = Field(ge=1)
+    mine: Literal["errors", "gold", "helpful", "nothing"]
+    mined: list[int] | None
+    influence: bool
+    add: Literal["extrapolations", "feedback", "copies"]
     extrapolations_per_error: int = Field(ge=1)
     min_gain: float | None
     f1_below: float | None = Field(gt=0, le=1)
+    learn: Literal["synthetic", "gold", "both", "shuffled"]
+    tune: list[dict] | None
+    transfer: Transfer
 
     @model_validator(mode="after")
-    def enough_rationales(self):
+    def fits_together(self):
         if self.rationales_per_prompt > self.rationales_per_label:
             raise ValueError("rationales_per_prompt must not exceed rationales_per_label")
+        if (self.mine == "helpful") != (self.add == "feedback"):
+            raise ValueError("mine: helpful and add: feedback belong together, one is nothing without the other")
+        if self.mine == "helpful" and not self.influence:
+            raise ValueError("mine: helpful needs influence: true, which tells what helped")
         return self
 
 
@@ -116,6 +137,10 @@ class Student(Section):
     warmup: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
 
+    def changed(self, changes: dict) -> Student:
+        """These settings with others in their place. Raises ValidationError."""
+        return Student.model_validate({**self.model_dump(), **changes})
+
 
 class Params(Section):
     tasks: list[str] = Field(min_length=1)
@@ -136,6 +161,22 @@ class Params(Section):
             if (entry.q, entry.next) != (place, place + 1):
                 raise ValueError(f"entry {place} must be {{q: {place}, next: {place + 1}}}: rounds count up from 0")
         return rounds
+
+    @model_validator(mode="after")
+    def every_round_has_its_count(self):
+        if self.method.mined and len(self.method.mined) < len(self.rounds):
+            raise ValueError(f"method.mined has {len(self.method.mined)} counts for {len(self.rounds)} rounds")
+        return self
+
+    @model_validator(mode="after")
+    def settings_can_be_tried(self):
+        for place, changes in enumerate(self.method.tune or []):
+            try:
+                self.student.changed(changes)
+            except ValidationError as error:
+                told = "; ".join(_told(e) for e in error.errors())
+                raise ValueError(f"method.tune entry {place}: {told}") from None
+        return self
 
     @model_validator(mode="after")
     def tasks_exist(self):

@@ -45,6 +45,9 @@ class Paths:
     def predictions(self, q: int) -> Path:
         return self.round(q) / "predictions.parquet"
 
+    def influence(self, q: int) -> Path:
+        return self.round(q) / "influence.parquet"
+
     def curve(self, q: int) -> Path:
         return self.round(q) / "curve.csv"
 

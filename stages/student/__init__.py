@@ -21,7 +21,7 @@ class Student(Protocol):
     """A student that has learnt.
 
     names:  (labels) all label names; their order is the order of the probability columns.
-    curve:  one row per epoch: epoch, loss, train_accuracy, selection_score (NaN without selection rows).
+    curve:  one row per epoch: epoch, loss, train_accuracy, selection_score and test_score (NaN without such rows).
     epoch:  the epoch whose weights were kept.
     tokens: training tokens seen in the fit, all epochs, padding not counted.
     """
@@ -37,15 +37,21 @@ class Student(Protocol):
         Labels: probabilities, float32 of shape (rows, names); each row sums to 1. Spans: (text, start, probability).
         """
 
+    def represent(self, inputs: list) -> np.ndarray:
+        """Return what the last layer reads, float32 of shape (rows, width). Students that answer with a label do so."""
+
     def save(self, folder) -> None:
         """Write what is needed to predict again to `folder`, which is made if it is missing."""
 
 
-def fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed, learner="label") -> Student:
+def fit(
+    inputs, labels, selection_inputs, selection_labels, names, settings, seed, learner="label", watched=((), ())
+) -> Student:
     """Train the student that `settings` (params.Student) describes.
 
     inputs, selection_inputs: a list of texts, or of pairs of texts.
     labels, selection_labels: the rows' label names, each of them in `names`. The selection rows may be empty.
+    watched: inputs and labels whose score the curve tells, and which decide nothing.
     learner: label; or span, where inputs are (question, context), labels are (start, answers), and `names` is empty.
 
     Raises UserError when there are no rows to train on, no such kind of student, or no such model.
@@ -61,4 +67,4 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     if not inputs:
         raise UserError("the student has no rows to train on: the stages before it left none")
     kind = import_module(f"{package}.{settings.kind}")  # only now: a kind may import torch, which takes seconds
-    return kind.fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed)
+    return kind.fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed, watched)

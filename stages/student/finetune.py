@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from torch.nn import Linear
 from torch.nn.functional import cross_entropy
 from transformers import (
     AutoModelForSequenceClassification,
@@ -32,13 +33,24 @@ class FineTuned:
         rows = tokenize(self.tokenizer, inputs) if inputs else []
         return run(self.model, self.tokenizer, rows, len(self.names), lambda output, _: output.logits.softmax(-1))
 
+    def represent(self, inputs) -> np.ndarray:
+        """Return what the last layer reads, of shape (rows, width)."""
+        last = [part for part in self.model.modules() if isinstance(part, Linear)][-1]
+        seen = []
+        hook = last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+        try:
+            rows = tokenize(self.tokenizer, inputs)
+            return run(self.model, self.tokenizer, rows, last.in_features, lambda *_: seen.pop())
+        finally:
+            hook.remove()
+
     def save(self, folder) -> None:
         """Write a folder that `transformers.pipeline("text-classification", folder)` loads."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
 
-def fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed) -> FineTuned:
+def fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed, watched) -> FineTuned:
     """Fine-tune the published weights of `settings.model` for `settings.epochs` and keep the epoch that is best on
     the selection rows: the earliest of equals, the last when there are none.
 
@@ -58,12 +70,13 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     tokens = settings.epochs * sum(len(row["input_ids"]) for row in rows)
     student = FineTuned(names, model, tokenizer, tokens)
     rows = [row | {"labels": numbers[label]} for row, label in zip(rows, labels, strict=True)]
-    selection = [numbers[label] for label in selection_labels]
 
-    def accuracy() -> float:
-        return float((student.predict(selection_inputs).argmax(1) == selection).mean()) if selection else float("nan")
+    def accuracy(asked, truth) -> float:
+        wanted = [numbers[label] for label in truth]
+        return float((student.predict(asked).argmax(1) == wanted).mean())
 
-    train(student, rows, ["labels"], _objective, accuracy, settings, seed)
+    asked = {"selection_score": (selection_inputs, selection_labels), "test_score": watched}
+    train(student, rows, ["labels"], _objective, accuracy, asked, settings, seed)
     return student
 
 

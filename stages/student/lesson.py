@@ -6,21 +6,25 @@ import pandas as pd
 
 from stages import student
 
-CURVE = ["epoch", "loss", "train_accuracy", "selection_score", "seed"]
+CURVE = ["epoch", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
+WATCHED = 500  # test rows that a curve is drawn of
 
 
-def learn(task, rows: pd.DataFrame, gold: dict[str, pd.DataFrame], settings, q: int) -> tuple:
+def learn(task, rows, selection, gold: dict[str, pd.DataFrame], settings, q: int, watch: bool = False) -> tuple:
     """Returns the first seed's student, all students' predictions, and their learning curves.
 
-    `gold` maps a split to its rows; *selection* picks the checkpoint. Predictions have a row for each seed and gold
-    row: round, seed, split, and what the task's `predictions` tell.
+    `selection` are the rows that pick the checkpoint. `gold` maps a split to its rows; with `watch` the curve tells the
+    score on some of *test*, which decides nothing. Predictions have a row for each seed and gold row: round, seed,
+    split, and what the task's `predictions` tell.
     """
     labels = task.labels(gold["validation"])
+    watched = lesson(task, gold["test"].head(WATCHED if watch else 0))
     first, predictions, curves = None, [], []
     for seed in range(settings.seeds):
         print(f"student {seed + 1} of {settings.seeds}: {len(rows)} rows, {settings.kind}", file=sys.stderr)
-        lessons = [part for chosen in (rows, gold["selection"]) for part in (task.inputs(chosen), task.goals(chosen))]
-        learner = student.fit(*lessons, labels, settings, seed, task.learner)
+        learner = student.fit(
+            *lesson(task, rows), *lesson(task, selection), labels, settings, seed, task.learner, watched
+        )
         first = first or learner
         curves.append(learner.curve.assign(seed=seed))
         for split, asked in gold.items():
@@ -29,3 +33,19 @@ def learn(task, rows: pd.DataFrame, gold: dict[str, pd.DataFrame], settings, q: 
                 answers.insert(place, column, value)
             predictions.append(answers)
     return first, pd.concat(predictions), pd.concat(curves)
+
+
+def lesson(task, rows: pd.DataFrame) -> tuple[list, list]:
+    """What the student reads of each row, and what it shall answer."""
+    return task.inputs(rows), task.goals(rows)
+
+
+def tuned(task, rows: pd.DataFrame, gold: dict[str, pd.DataFrame], settings, candidates: list[dict]):
+    """The settings, of those that the candidates change, whose student is best on selection; the first of equals."""
+    lessons = [*lesson(task, rows), *lesson(task, gold["selection"])]
+    labels = task.labels(gold["validation"])
+
+    def score(tried) -> float:
+        return student.fit(*lessons, labels, tried, 0, task.learner).curve.selection_score.max()
+
+    return max([settings.changed(changes) for changes in candidates], key=score, default=settings)

@@ -14,6 +14,7 @@ from platformdirs import user_cache_dir
 from safetensors.numpy import load_file, save_file
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from stages.pipeline.stage import UserError
 from stages.student.encoder import fingerprint, load_model, load_tokenizer, run, tokenize
@@ -41,6 +42,15 @@ class Probe:
         features, _ = _features(inputs, self.model, self.max_tokens)
         return softmax(features @ self.weight.T + self.bias, axis=1)
 
+    def represent(self, inputs) -> np.ndarray:
+        """Return what the regression reads, of shape (rows, features)."""
+        return _features(inputs, self.model, self.max_tokens)[0]
+
+    def score(self, inputs, labels) -> float:
+        """Return the accuracy on these rows, NaN when there are none."""
+        truth = [self.names.index(label) for label in labels]
+        return float((self.predict(inputs).argmax(axis=1) == truth).mean()) if truth else float("nan")
+
     def save(self, folder) -> None:
         """Write probe.safetensors and probe.json, which `load` reads. The encoder stays where it is."""
         folder = Path(folder)
@@ -58,8 +68,9 @@ def load(folder) -> Probe:
     return Probe(**rest, **load_file(Path(folder) / "probe.safetensors"))
 
 
-def fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed) -> Probe:
-    """Fit one regression per strength and keep the one that is best on the selection rows.
+def fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed, watched) -> Probe:
+    """Fit one regression per strength and keep the one that is best on the selection rows, or, when there are none,
+    in five-fold cross-validation.
 
     Nothing here is random: every seed gives the same student. Raises UserError when the training rows have one label
     only, or the model cannot be loaded.
@@ -69,13 +80,14 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     features, tokens = _features(inputs, settings.model, settings.max_tokens)
     targets = np.array([names.index(label) for label in labels])
     selection_targets = np.array([names.index(label) for label in selection_labels])
-    fits = [LogisticRegression(C=c, max_iter=1000).fit(features, targets) for c in STRENGTHS]
-    best, score = fits[0], float("nan")
+    regressions = [LogisticRegression(C=c, max_iter=1000) for c in STRENGTHS]
     if selection_inputs:
         held_out, _ = _features(selection_inputs, settings.model, settings.max_tokens)
-        scores = [classifier.score(held_out, selection_targets) for classifier in fits]
-        score = max(scores)
-        best = fits[scores.index(score)]
+        scores = [each.fit(features, targets).score(held_out, selection_targets) for each in regressions]
+    else:
+        folds = StratifiedKFold(min(5, max(2, np.bincount(targets).max())), shuffle=True, random_state=0)
+        scores = [cross_val_score(each, features, targets, cv=folds).mean() for each in regressions]
+    best = regressions[scores.index(max(scores))].fit(features, targets)
 
     weight = np.zeros((len(names), features.shape[1]), np.float32)
     bias = np.full(len(names), -np.inf, np.float32)
@@ -87,8 +99,12 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     logs = log_softmax(features @ weight.T + bias, axis=1)
     right = (logs.argmax(1) == targets).mean()
     loss = -logs[np.arange(len(targets)), targets].mean()
-    curve = {"epoch": 1, "loss": float(loss), "train_accuracy": float(right), "selection_score": score}
-    return Probe(names, settings.model, settings.max_tokens, weight, bias, pd.DataFrame([curve]), tokens)
+    probe = Probe(names, settings.model, settings.max_tokens, weight, bias, pd.DataFrame(), tokens)
+    curve = {"epoch": 1, "loss": float(loss), "train_accuracy": float(right)}
+    curve["selection_score"] = max(scores) if selection_inputs else float("nan")
+    curve["test_score"] = probe.score(*watched)
+    probe.curve = pd.DataFrame([curve])
+    return probe
 
 
 def _features(inputs, model, max_tokens) -> tuple[np.ndarray, int]:

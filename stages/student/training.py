@@ -10,17 +10,18 @@ from tqdm import tqdm
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 
-def train(student, rows: list[dict], targets: list[str], objective: Callable, score: Callable, settings, seed) -> None:
+def train(student, rows, targets: list[str], objective: Callable, score: Callable, asked: dict, settings, seed) -> None:
     """Train `student.model` on tokenized `rows` for `settings.epochs`; leave it with the weights of its best epoch.
 
     targets:   the columns of `rows` that the model shall not see.
     objective: of the model's output and a batch of the targets: the mean loss, and which rows are right, (batch,).
-    score:     the student's score on the selection rows, NaN when there are none. The best epoch is the earliest of
-               equals, the last without a score.
+    score:     of inputs and goals: the student's score on them.
+    asked:     by column of the curve: the inputs and goals that are scored after each epoch, NaN where there are none.
+               The best epoch is the earliest of equals by `selection_score`, the last without; others decide nothing.
 
-    Fills in the student's curve (epoch, loss, train_accuracy, selection_score) and epoch.
+    Fills in the student's curve (epoch, loss, train_accuracy, and those columns) and epoch.
     """
-    watch = _Epochs(student, score)
+    watch = _Epochs(student, score, asked)
     with TemporaryDirectory() as folder:  # the Trainer makes its folder even though nothing is saved there
         # Its defaults are wanted: AdamW, a linear schedule, gradients clipped to norm 1.
         arguments = TrainingArguments(
@@ -75,8 +76,8 @@ class _Epochs(TrainerCallback):
     cost no second pass, and lag a little behind what the epoch's last weights would score.
     """
 
-    def __init__(self, student, score):
-        self.student, self.score = student, score
+    def __init__(self, student, score, asked):
+        self.student, self.score, self.asked = student, score, asked
         self.curve, self.batches, self.best, self.weights = [], [], -1.0, None
 
     def on_train_begin(self, args, state, control, **_):
@@ -91,8 +92,9 @@ class _Epochs(TrainerCallback):
     def on_epoch_end(self, args, state, control, **_):
         rows, loss, hits = (float(sum(column)) for column in zip(*self.batches, strict=True))
         self.batches.clear()
-        score, epoch = self.score(), round(state.epoch)
-        self.curve.append((epoch, loss / rows, hits / rows, score))
+        told = {column: self.score(*held) if held[0] else float("nan") for column, held in self.asked.items()}
+        score, epoch = told["selection_score"], round(state.epoch)
+        self.curve.append({"epoch": epoch, "loss": loss / rows, "train_accuracy": hits / rows, **told})
         self.bar.set_postfix(loss=f"{loss / rows:.3f}", selection=f"{score:.3f}")
         if not score <= self.best:  # NaN, too: the last epoch is kept
             self.best, self.student.epoch = score, epoch
@@ -101,8 +103,7 @@ class _Epochs(TrainerCallback):
     def on_train_end(self, args, state, control, **_):
         self.bar.close()
         self.student.model.load_state_dict(self.weights)
-        columns = ["epoch", "loss", "train_accuracy", "selection_score"]
-        self.student.curve = pd.DataFrame(self.curve, columns=columns)
+        self.student.curve = pd.DataFrame(self.curve)
 
 
 def _has_bfloat16() -> bool:

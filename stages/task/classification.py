@@ -13,6 +13,7 @@ from stages.task._faults import copied
 
 class Task:
     columns = ("text",)  # what the student reads; rows that agree in it are the same row
+    written = "text"  # the one of them that the teacher writes
     targets = ("label",)  # what it learns
     optional = ()  # those of the columns and targets that a gold file may lack
     stratum = "label"  # what gold is stratified by and errors are counted by: see `strata`
@@ -21,7 +22,7 @@ class Task:
     # what each prompt may show; the first one's words are those that it must
     variables: ClassVar = {
         "rationale": {"label", "count"},
-        "seed": {"label", "rationales"},
+        "seed": {"label", "rationales", "examples"},
         "extrapolate": {"label", "text", "predicted"},
     }
     required: ClassVar = {"rationale": {"label"}, "seed": {"label"}, "extrapolate": {"label", "text"}}
@@ -122,10 +123,13 @@ class Task:
         """One number a row and metric, whose mean is the metric; the first one, `metric`, decides."""
         return pd.DataFrame({self.metric: (predictions.predicted == predictions.label).astype(float)})
 
-    def errors(self, predictions: pd.DataFrame, method) -> pd.DataFrame:
-        """The wrong ones: id, label, predicted, the probability of what was predicted and its margin over the label."""
-        wrong = predictions[predictions.predicted != predictions.label]
-        chosen = [wrong.at[i, f"p({label})"] for i, label in wrong.predicted.items()]
-        truth = [wrong.at[i, f"p({label})"] for i, label in wrong.label.items()]
-        found = wrong[["id", "label", "predicted"]].assign(probability=chosen)
+    def wrong(self, predictions: pd.DataFrame, method) -> pd.Series:
+        """Which of them are errors."""
+        return predictions.predicted != predictions.label
+
+    def answers(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """Each answer: id, label, predicted, the probability of what was predicted and its margin over the label."""
+        chosen = [predictions.at[i, f"p({label})"] for i, label in predictions.predicted.items()]
+        truth = [predictions.at[i, f"p({label})"] for i, label in predictions.label.items()]
+        found = predictions[["id", "label", "predicted"]].assign(probability=chosen)
         return found.assign(margin=found.probability - truth)

@@ -20,7 +20,7 @@ class Task(classification.Task):
         self.written = "question" if "question" in settings.gold.columns else "hypothesis"
         self.columns = ("premise", self.written)
         self.variables = {
-            "seed": {"label", "premise"},
+            "seed": {"label", "premise", "examples"},
             "extrapolate": {"label", "premise", self.written, "predicted"},
         }
         self.required = {"seed": {"label", "premise"}, "extrapolate": {"label", "premise", self.written}}

@@ -19,6 +19,7 @@ ASKING = ("who", "what", "when", "where", "which", "why", "how")
 
 class Task:
     columns = ("context", "question")
+    written = "question"
     targets = ("answer", "answer_start")
     optional = ("answer_start",)
     stratum = "question_word"
@@ -168,14 +169,14 @@ class Task:
         }
         return pd.DataFrame(scores, index=predictions.index, dtype=float)
 
-    def errors(self, predictions: pd.DataFrame, method) -> pd.DataFrame:
-        """Answers that match no gold one exactly, or those with an F1 below method.f1_below where that is set.
-
-        id, predicted, start, score, f1.
-        """
+    def wrong(self, predictions: pd.DataFrame, method) -> pd.Series:
+        """Answers that match no gold one exactly, or those with an F1 below method.f1_below where that is set."""
         scores = self.scores(predictions)
-        wrong = scores.exact_match == 0 if method.f1_below is None else scores.f1 < method.f1_below
-        return predictions.loc[wrong, ["id", "predicted", "start", "score"]].assign(f1=scores.f1[wrong])
+        return scores.exact_match == 0 if method.f1_below is None else scores.f1 < method.f1_below
+
+    def answers(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """Each answer: id, predicted, start, score, f1."""
+        return predictions[["id", "predicted", "start", "score"]].assign(f1=self.scores(predictions).f1)
 
 
 def _listed(value) -> list:

@@ -1,6 +1,10 @@
-"""The rows that the teacher writes, with their provenance."""
+"""Synthetic rows, with their provenance: what the teacher wrote, and what stands beside it."""
 
 import pandas as pd
+
+from stages import source
+from stages.pipeline.stage import UserError
+from stages.teacher.request import Answer
 
 PROVENANCE = ["request", "prompt", "model", "rejected"]
 
@@ -34,3 +38,31 @@ def rows(task, wanted: list[dict], answers: list, q: int) -> pd.DataFrame:
     ]
     columns = ["id", *task.columns, *task.targets, "round", "parent", "rationales", *PROVENANCE]
     return pd.DataFrame(written, columns=columns)
+
+
+def gold(text: str) -> Answer:
+    """A gold row's own text in the place of an answer."""
+    return Answer(text, request="", prompt="", model="gold")
+
+
+def borrowed(task, file: str, labels: list[str]) -> pd.DataFrame:
+    """Seed data of another teacher or project: a file with the task's columns and targets, labels by their names.
+
+    Raises UserError when a column is missing or empty, or a label unknown.
+    """
+    found = source.read(file, "train")
+    needed = [*task.columns, *task.targets]
+    if missing := [column for column in needed if column not in found.columns]:
+        raise UserError(f"{file} has no column `{missing[0]}` (there: {', '.join(map(str, found.columns))})")
+    for column in needed:
+        if (blank := found[column].isna() | (found[column].astype(str).str.strip() == "")).any():
+            raise UserError(f"{file} row {blank.idxmax()}: `{column}` is empty")
+    if "label" in needed and (strange := ~found.label.isin(labels)).any():
+        row = strange.idxmax()
+        raise UserError(f"{file} row {row}: unknown label `{found.label[row]}` (known: {', '.join(labels[:8])})")
+    answer = Answer("", request="", prompt="", model=file)
+    told = {"round": 0, "parent": "", **provenance(answer)}
+    rows = found[needed].reset_index(drop=True).assign(**told)
+    rows.insert(0, "id", [f"seed-{i}" for i in range(len(rows))])
+    rows.insert(list(rows.columns).index("parent") + 1, "rationales", [[] for _ in range(len(rows))])
+    return rows

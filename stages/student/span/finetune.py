@@ -50,7 +50,7 @@ class Reader:
         self.tokenizer.save_pretrained(folder)
 
 
-def fit(inputs, answers, selection_inputs, selection_answers, names, settings, seed) -> Reader:
+def fit(inputs, answers, selection_inputs, selection_answers, names, settings, seed, watched) -> Reader:
     """Fine-tune the published weights of `settings.model` and keep the epoch with the best F1 on the selection rows.
 
     inputs: (question, context) pairs. answers: (start, texts) of each, the first text being the one that starts there.
@@ -65,12 +65,12 @@ def fit(inputs, answers, selection_inputs, selection_answers, names, settings, s
     rows = [window.tokens | _targets(window, answers[window.row]) for window in windows(tokenizer, inputs)]
     student.tokens = settings.epochs * sum(len(row["input_ids"]) for row in rows)
 
-    def mean_f1() -> float:
-        told = zip(student.predict(selection_inputs), selection_answers, strict=True)
-        scores = [squad.f1(text, texts) for (text, _, _), (_, texts) in told]
-        return float(np.mean(scores)) if scores else float("nan")
+    def mean_f1(asked, truth) -> float:
+        told = zip(student.predict(asked), truth, strict=True)
+        return float(np.mean([squad.f1(text, texts) for (text, _, _), (_, texts) in told]))
 
-    train(student, rows, ["start_positions", "end_positions"], _objective, mean_f1, settings, seed)
+    asked = {"selection_score": (selection_inputs, selection_answers), "test_score": watched}
+    train(student, rows, ["start_positions", "end_positions"], _objective, mean_f1, asked, settings, seed)
     return student
 
 

@@ -30,6 +30,8 @@ def write(grammar: dict, step: str, slots: dict, rng: random.Random, reading) ->
     writer = Writer(grammar, slots["label"], rng)
     if step == "rationale":
         return writer.rationales(slots.get("count", 20))
+    if examples := slots.get("examples"):
+        return writer.extrapolate(rng.choice(examples))
     if step == "seed":
         return writer.seed(slots.get("rationales") or [])
     return writer.extrapolate(slots.get("text", ""))
