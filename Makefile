@@ -4,7 +4,7 @@ BIN := .venv/bin
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint new-task estimate bench-teacher clean
+.PHONY: help run test test-slow lint new-task estimate arms prompts budgets bench-teacher clean
 
 ## help: list the targets
 help:
@@ -38,6 +38,31 @@ new-task: .venv/installed
 ## estimate [TASKS=...]: the teacher's requests, tokens, dollars and time for the current params, before anything is spent
 estimate: .venv/installed
 	@$(BIN)/python -m stages.estimate $(TASKS)
+
+# Of the three targets below. SET holds for every experiment: SET="student.kind=probe student.seeds=5"
+TASK ?= reviews
+VARIANTS ?= s3 direct
+BUDGETS ?= 100 300 600
+EXPERIMENT := PATH="$(CURDIR)/$(BIN):$$PATH" ./experiment.sh
+OVERRIDES = $(foreach value,$(SET),-S $(value))
+COMPARE = @$(BIN)/python -m stages.compare --task $(TASK) --out reports/$(TASK)
+
+## arms [TASK=...] [SET="key=value ..."] [TRANSFER=PATH]: S3 beside its baselines, ablations and controls
+arms: .venv/installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ./arms.sh $(TASK) $(OVERRIDES)
+	$(COMPARE)-arms $$(./arms.sh --names $(TASK))
+
+## prompts [TASK=...] [VARIANTS="s3 direct ..."] [SET=...]: the prompt variants, and how much they differ
+prompts: .venv/installed
+	@for variant in $(VARIANTS); do $(EXPERIMENT) $(TASK)-prompts-$$variant $(TASK) $(OVERRIDES) -S prompts=$$variant || exit 1; done
+	$(COMPARE)-prompts --spread $(VARIANTS:%=$(TASK)-prompts-%)
+
+## budgets [TASK=...] [BUDGETS="100 300 ..."] [SET=...]: S3, gold rows alone, and both, by the number of gold rows
+budgets: .venv/installed
+	@for budget in $(BUDGETS); do \
+		$(EXPERIMENT) $(TASK)-s3-$$budget $(TASK) $(OVERRIDES) -S gold.budget=$$budget && \
+		$(EXPERIMENT) $(TASK)-gold-and-s3-$$budget $(TASK) $(OVERRIDES) -S gold.budget=$$budget -S method.learn=both || exit 1; done
+	$(COMPARE)-budgets --budgets $(foreach budget,$(BUDGETS),$(TASK)-s3-$(budget) $(TASK)-gold-and-s3-$(budget))
 
 ## bench-teacher: requests a second, CPU and memory of the teacher, beside other clients
 bench-teacher: .venv/installed

@@ -3,6 +3,8 @@
 python -m stages.report TASK
 """
 
+import pandas as pd
+
 from stages import task as tasks
 from stages.pipeline import params as parameters
 from stages.pipeline import table
@@ -45,6 +47,7 @@ def main(name: str) -> None:
     sizes = [int(new[new.index <= rows["round"].iloc[0]].sum()) for rows in students]
     with table.whole(paths.picture) as draft:
         draw(task, sizes, [marks(task, rows)["test"] for rows in students], marks(task, baseline)["test"], draft)
+    table.write_csv(learning(paths), paths.learning)
     table.write_json(cost(name, params), paths.metrics / "cost.json")
 
 
@@ -52,6 +55,17 @@ def cost(name: str, params) -> dict:
     """The usage of each stage that asked the teacher, and the total."""
     stages = {stage: spending.usage(file) for stage, file in spending.files(name, params).items()}
     return {**stages, "total": spending.total(list(stages.values()))}
+
+
+def learning(paths: Paths) -> pd.DataFrame:
+    """Figure 1: training and test score after each epoch, of the final student and of the one that learns gold rows."""
+    curves = {"final data": paths.final_curve, "gold": paths.baseline_curve}
+    splits = {"train_accuracy": "training", "test_score": "test"}
+    lines = []
+    for data, file in curves.items():
+        mean = pd.read_csv(file).groupby("epoch")[list(splits)].mean().rename(columns=splits)
+        lines.append(mean.melt(var_name="split", value_name="score", ignore_index=False).assign(data=data))
+    return pd.concat(lines).reset_index()
 
 
 def told(task, predictions, method) -> list[str]:

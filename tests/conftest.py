@@ -87,7 +87,7 @@ def checkout(folder: Path) -> Repository:
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
+            shutil.copy(ROOT / name, folder / name)
     shutil.copyfile(ROOT / "tests" / "words_student.py", folder / "stages" / "student" / "words.py")
     shutil.copyfile(ROOT / "tests" / "words_reader.py", folder / "stages" / "student" / "span" / "words.py")
     repository = Repository(folder)
