@@ -50,7 +50,6 @@ COMPARE = @$(BIN)/python -m stages.compare --task $(TASK) --out reports/$(TASK)
 ## arms [TASK=...] [SET="key=value ..."] [TRANSFER=PATH]: S3 beside its baselines, ablations and controls
 arms: .venv/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ./arms.sh $(TASK) $(OVERRIDES)
-	$(COMPARE)-arms $$(./arms.sh --names $(TASK))
 
 ## prompts [TASK=...] [VARIANTS="s3 direct ..."] [SET=...]: the prompt variants, and how much they differ
 prompts: .venv/installed

@@ -11,11 +11,13 @@ cd "$(dirname "$0")"
 task=$1
 shift
 overrides=("$@")
+arms=()
 
 arm() {
     local name=$1
     shift
     ./experiment.sh "$task-$name" "$task" "${overrides[@]}" "$@"
+    arms+=("$task-$name")
 }
 
 asked() { # rows that S3 asked the teacher for: seed, or round<q>/extrapolate
@@ -60,3 +62,5 @@ if [ -n "${TRANSFER:-}" ]; then
     arm our-additions -S "method.transfer.file=$TRANSFER" -S method.transfer.into=final
     arm own-additions -S "method.transfer.file=$TRANSFER"
 fi
+
+python -m stages.compare --task "$task" --out "reports/$task-arms" "${arms[@]}"
