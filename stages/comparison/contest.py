@@ -1,5 +1,6 @@
 """The contest: each student against the baseline on the same rows of test."""
 
+import textwrap
 from dataclasses import asdict, dataclass
 
 import pandas as pd
@@ -74,18 +75,17 @@ def numbers(outcomes: dict[Student, Outcome]) -> pd.DataFrame:
 
 def shown(outcomes: dict[Student, Outcome], baseline: Student) -> list[str]:
     """A table and what it means."""
-    task = baseline.task
+    task, how = baseline.task, HOW[paired.TESTS[baseline.task.metric]]
     head = ["arm", "rows", "calls", "tokens", "dollars", f"{task.metric} on test", "difference", "p", "verdict"]
-    return [
-        *markdown.table([head, *(_cells(*entry) for entry in outcomes.items())]),
-        "",
-        f"{task.metric} in %, with 95% intervals over the {len(baseline.scores):,} rows of test; ± is the deviation over "
-        "training seeds.",
-        f"Difference to {baseline.name} in points. p: {HOW[paired.TESTS[task.metric]]};",
-        f"corrected by Holm for {len(outcomes) - 1} comparisons, each on the same rows of test. Verdicts at level {LEVEL}.",
-        "The chance of training is not in p: it tells about these students, and with few seeds not yet about the methods.",
-        "Calls are the answers that an arm needs, those out of the response store included.",
-    ]
+    note = (
+        f"{task.metric} in % on the {len(baseline.scores):,} rows of test, with 95% intervals over these rows; ± is "
+        f"the deviation over training seeds. Difference to {baseline.name} in points. p: {how}, "
+        f"corrected by Holm for {len(outcomes) - 1} comparisons; verdicts at level {LEVEL}. The chance of training is "
+        "not in p: it tells about these students, and with few seeds not yet about the methods. Calls include answers "
+        "out of the response store."
+    )
+    cells = [_cells(student, outcome) for student, outcome in outcomes.items()]
+    return [*markdown.table([head, *cells]), "", *textwrap.wrap(note, 115)]
 
 
 def _cells(student: Student, outcome: Outcome) -> list[str]:

@@ -42,7 +42,7 @@ class Revision:
         try:
             return self.files.open(name, "rb")
         except OSError:
-            if self.files.exists(name):
+            if self.files.exists(name) and "md5" in self.files.info(name):  # dvc.lock knows it
                 way = "is not in the cache: `dvc pull` or `dvc fetch -a` gets it where it was pushed"
             else:
                 way = f"was not made: {self._making()}"

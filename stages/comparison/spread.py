@@ -20,9 +20,9 @@ def shown(arms: list[Arm]) -> list[str]:
         ["mean", points(means.mean())],
         ["range", f"{points(means.min())} to {points(means.max())}"],
         ["standard deviation", points(means.std(ddof=1))],
-        ["- expected from the rows of test alone", points(paired.spread_by_rows(scores))],
-        ["- expected from training seeds alone", "unknown: one seed" if by_seeds is None else points(by_seeds)],
-        ["p of arms that are all alike", chance(paired.alike(scores))],
+        ["- expected from chance of the test rows", points(paired.spread_by_rows(scores))],
+        ["- expected from chance of training", "unknown: one seed" if by_seeds is None else points(by_seeds)],
+        ["p, were it the test rows alone", chance(paired.alike(scores))],
     ]
     return table([[f"spread of {len(arms)} arms", students[0].task.metric], *cells])
 
