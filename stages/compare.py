@@ -59,11 +59,11 @@ def parsed(words: tuple[str, ...]) -> argparse.Namespace:
 
 
 def only_task(revision: Revision) -> str:
-    """The task that the revision runs. Raises UserError when it runs several."""
-    names = revision.params["tasks"]
-    if len(names) > 1:
-        raise UserError(f"{revision.name} runs several tasks: choose one by --task ({', '.join(names)})")
-    return names[0]
+    """The task that the revision runs. Raises UserError when that is not one."""
+    if len(revision.tasks) != 1:
+        there = ", ".join(revision.tasks)
+        raise UserError(f"{revision.name} runs {len(revision.tasks)} tasks: choose one by --task ({there})")
+    return revision.tasks[0]
 
 
 if __name__ == "__main__":

@@ -290,7 +290,7 @@ def test_errors_are_one_line_with_the_way_out(inside):
     table.write(answers[answers.id != answers.id.iloc[-1]], file)
     assert "workspace and main took different tests" in refused("main", "workspace")
     inside.set({"tasks": ["reviews", "rte"]})
-    assert "choose one by --task (reviews, rte)" in refused("workspace", "main")
+    assert "workspace runs 2 tasks: choose one by --task (reviews, rte)" in refused("workspace", "main")
     inside.run("git", "checkout", "-q", "params.yaml")
     shutil.rmtree(inside.folder / ".dvc/cache")
     assert "is not in the cache: `dvc pull` or `dvc fetch -a`" in refused("main", "direct")

@@ -56,7 +56,7 @@ class Student:
     def value(self) -> float:
         return float(self.scores.mean())
 
-    @property
+    @cached_property
     def truth(self) -> list[tuple]:
         """The ids of the rows of test, and what is right there."""
         rows = self.test[self.test.seed == 0].sort_values("id").filter(["id", "label", "answers"])
@@ -114,8 +114,8 @@ def read(revision: Revision, name: str) -> Arm:
 
 def _task(revision: Revision, name: str):
     """The task as the revision describes it; other params may be those of an earlier or later day."""
-    if name not in revision.params["tasks"]:
-        there = ", ".join(revision.params["tasks"])
+    if name not in revision.tasks:
+        there = ", ".join(revision.tasks) or "none"
         raise UserError(
             f"{revision.name} does not run task `{name}` (`tasks` there: {there}): give --task, "
             f"or run it with `dvc exp run -S 'tasks=[{name}]'`"

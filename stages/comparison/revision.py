@@ -25,6 +25,11 @@ class Revision:
             told = " ".join(str(error).split())
             raise UserError(f"{name}: {told}: `dvc exp list -A` and `git branch -a` tell what there is") from None
 
+    @property
+    def tasks(self) -> list[str]:
+        """Those that run there."""
+        return self.params.get("tasks", [])
+
     def text(self, path: Path) -> str:
         with self.open(path) as file:
             return file.read().decode()

@@ -18,15 +18,15 @@ def sign_flip(one: np.ndarray, other: np.ndarray) -> float:
     differ, all by one unit, and this is the exact test of McNemar.
     """
     units = np.rint(one.sum(axis=1) * other.shape[1] - other.sum(axis=1) * one.shape[1]).astype(int)
-    sizes, counts = np.unique(np.abs(units[units != 0]) // max(np.gcd.reduce(units), 1), return_counts=True)
+    units //= max(np.gcd.reduce(units), 1)
+    sizes, counts = np.unique(np.abs(units[units != 0]), return_counts=True)
     chances = np.ones(1)  # of each sum of the magnitudes whose sign is plus
     for size, count in zip(sizes, counts, strict=True):
         binomial = np.zeros(size * count + 1)
         binomial[::size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
         chances = np.convolve(chances, binomial)
     sums = 2 * np.arange(len(chances)) - (len(chances) - 1)
-    seen = abs(units.sum()) // max(np.gcd.reduce(units), 1)
-    return min(float(chances[np.abs(sums) >= seen].sum()), 1.0)
+    return min(float(chances[np.abs(sums) >= abs(units.sum())].sum()), 1.0)
 
 
 def bootstrap(one: np.ndarray, other: np.ndarray, draws: int = 10_000, seed: int = 0) -> float:
