@@ -6,8 +6,8 @@ python -m stages.report TASK
 import pandas as pd
 
 from stages import task as tasks
+from stages.pipeline import markdown, table
 from stages.pipeline import params as parameters
-from stages.pipeline import table
 from stages.pipeline.paths import Paths
 from stages.pipeline.stage import run
 from stages.statistics.marks import marks
@@ -36,7 +36,7 @@ def main(name: str) -> None:
     text = [
         f"# {name}",
         "",
-        *rendered([HEAD, *lines]),
+        *markdown.table([HEAD, *lines]),
         "",
         f"{task.metric} in %, with 95% intervals over gold rows; ± is the deviation over training seeds.",
         "The gold baseline learns the validation rows themselves.",
@@ -73,15 +73,11 @@ def told(task, predictions, method) -> list[str]:
     asked = predictions[(predictions.split == "validation") & (predictions.seed == 0)]
     wrong = int(task.wrong(asked, method).sum())
     scored = marks(task, predictions)
-    return [f"{wrong} of {len(asked)}", shown(scored["validation"], task), shown(scored["test"], task)]
-
-
-def shown(mark: dict, task) -> str:
-    value, low, high = (100 * mark[key] for key in (task.metric, "low", "high"))
-    spread = f" ± {100 * mark['deviation']:.1f}" if "deviation" in mark else ""
-    others = [key for key in mark if key not in (task.metric, "low", "high", "deviation")]
-    rest = "".join(f", {key.replace('_', ' ')} {100 * mark[key]:.1f}" for key in others)
-    return f"{value:.1f}{spread} [{low:.1f}, {high:.1f}]{rest}"
+    return [
+        f"{wrong} of {len(asked)}",
+        markdown.marked(scored["validation"], task),
+        markdown.marked(scored["test"], task),
+    ]
 
 
 def draw(task, sizes: list[int], scores: list[dict], gold: dict, file) -> None:
@@ -103,16 +99,6 @@ def draw(task, sizes: list[int], scores: list[dict], gold: dict, file) -> None:
     axes.legend(frameon=False, loc="lower right")
     figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
     pyplot.close(figure)
-
-
-def rendered(rows: list[list]) -> list[str]:
-    """A Markdown table that is aligned, so that a terminal shows it well too."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells
-    ]
-    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
 if __name__ == "__main__":

@@ -27,6 +27,14 @@ def test_every_task_has_its_report(all_kinds):
     assert "exact match" in (all_kinds.folder / "reports/adversarial_qa.md").read_text()
 
 
+def test_questions_are_compared(all_kinds):
+    printed = all_kinds.stage("compare", "main", "workspace", "--task", "adversarial_qa", "--spread").stdout
+    _, _, head, _, main, workspace, gold, *_ = printed.splitlines()
+    assert "f1 on test" in head and "exact match" in main
+    assert "| +0.0       | 1.000 | no difference shown |" in workspace
+    assert gold.startswith("| gold rows alone |")
+
+
 def test_a_prompt_of_one_task(side_by_side):
     side_by_side.edit("prompts/rte/s3/seed.md", "According to", "Going by")
     ran = side_by_side.repro()
