@@ -9,7 +9,7 @@ from stages.pipeline import table
 from stages.pipeline.paths import SPLITS, Paths
 from stages.pipeline.stage import run
 from stages.statistics.marks import marks
-from stages.student.lesson import learn
+from stages.student.lesson import learn, spent
 
 
 def main(name: str) -> None:
@@ -21,7 +21,7 @@ def main(name: str) -> None:
     student.save(paths.student)
     table.write(predictions, paths.final_predictions)
     table.write_csv(curve, paths.final_curve)
-    table.write_json({"rows": len(rows), **marks(task, predictions)}, paths.metrics / "final.json")
+    table.write_json({"rows": len(rows), **spent(student), **marks(task, predictions)}, paths.metrics / "final.json")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,13 @@ from stages import student
 CURVE = ["epoch", "loss", "train_accuracy", "selection_score", "seed"]
 
 
+def spent(learner) -> dict:
+    """What fitting one student cost: its epochs, tokens and floating-point operations. None stands for no fit."""
+    if learner is None:
+        return {"epochs": 0, "tokens": 0, "flops": 0}
+    return {"epochs": len(learner.curve), "tokens": learner.tokens, "flops": learner.flops}
+
+
 def learn(task, rows: pd.DataFrame, gold: dict[str, pd.DataFrame], settings, q: int) -> tuple:
     """Returns the first seed's student, all students' predictions, and their learning curves.
 
