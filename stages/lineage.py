@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import re
-import textwrap
 from contextlib import closing
 from difflib import get_close_matches
 
@@ -139,7 +138,7 @@ def shown(steps: dict) -> str:
         for name, value in fields.items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             text = "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
-            lines.append(textwrap.indent(f"{name}: {text}", "    ").replace("\n", "\n    "))
+            lines.append(f"    {name}: {text}".replace("\n", "\n        "))
         lines.append("")
     return "\n".join(lines[:-1])
 
