@@ -4,7 +4,7 @@ BIN := .venv/bin
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint new-task estimate bench-teacher clean
+.PHONY: help run test test-slow lint new-task estimate bench-teacher publish clean
 
 ## help: list the targets
 help:
@@ -38,6 +38,10 @@ new-task: .venv/installed
 ## estimate [TASKS=...]: the teacher's requests, tokens, dollars and time for the current params, before anything is spent
 estimate: .venv/installed
 	@$(BIN)/python -m stages.estimate $(TASKS)
+
+## publish TASK=... REPO=owner/name [OPTIONS="--dry-run --gold"]: final rows and dataset card to the Hugging Face hub
+publish: .venv/installed
+	@$(BIN)/python -m stages.publish "$(TASK)" "$(REPO)" $(OPTIONS)
 
 ## bench-teacher: requests a second, CPU and memory of the teacher, beside other clients
 bench-teacher: .venv/installed

@@ -20,6 +20,7 @@ class Paths:
         self.final_curve = self.data / "curve.csv"
         self.baseline_predictions = self.data / "baseline" / "predictions.parquet"
         self.baseline_curve = self.data / "baseline" / "curve.csv"
+        self.card = self.data / "README.md"
         self.report = Path("reports") / f"{task}.md"
         self.picture = Path("reports") / f"{task}.png"
 
