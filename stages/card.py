@@ -59,7 +59,7 @@ def main(name: str) -> None:
             for step in task.variables
             if (file := Path("prompts") / name / params.prompts / f"{step}.md").is_file()
         },
-        "train": dataset.TRAIN,
+        "train": dataset.file("default", "train"),
         "sha256": sha256(paths.train(last)),
         "source": Path(source).name if Path(source := settings.gold.source).is_absolute() else source,
         "license": settings.card.license,
@@ -78,10 +78,7 @@ def metadata(name: str, task, told, rows: int) -> str:
         size_categories=[dataset.size(rows)],
         task_categories=[task.category],
         tags=["synthetic", "s3", "dvc"],
-        configs=[
-            dataset.config("default", {"train": dataset.TRAIN}),
-            dataset.config("rejected", {"rejected": dataset.REJECTED}),
-        ],
+        configs=dataset.listed(dataset.CONFIGS),
     )
     return data.to_yaml(line_break="\n")
 

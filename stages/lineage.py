@@ -136,6 +136,8 @@ def shown(steps: dict) -> str:
     for step, fields in steps.items():
         lines.append(step)
         for name, value in fields.items():
+            if isinstance(value, dict):
+                value = ", ".join(f"{key} {part}" for key, part in value.items())
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             text = "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
             lines.append(f"    {name}: {text}".replace("\n", "\n        "))

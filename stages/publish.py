@@ -40,8 +40,8 @@ def main(*words: str) -> None:
         raise UserError(f"`{given.repo}` is not owner/name, a repository of the hub")
     with TemporaryDirectory() as folder:
         lay_out(Path(folder), given.task, given.gold)
-        for file in sorted(Path(folder).iterdir()):
-            print(f"{file.stat().st_size:>12,}  {file.name}")
+        for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            print(f"{file.stat().st_size:>12,}  {file.relative_to(folder).as_posix()}")
         if given.dry_run:
             print(f"nothing was sent to {given.repo}")
         else:
@@ -53,25 +53,30 @@ def lay_out(folder: Path, name: str, with_gold: bool) -> None:
     params, paths = parameters.load(), Paths(name)
     task, last = tasks.load(name, params), params.rounds[-1].next
     rows = table.read(paths.train(last))
-    rejected = pd.concat([table.read(paths.rejected(q)) for q in range(last + 1)])
+    rejected = pd.concat([table.read(paths.rejected(q)) for q in range(last + 1)], ignore_index=True)
     gold = {split: table.read(paths.gold(split)) for split in SPLITS}
     card = checked(paths.card, paths.train(last))
-    if with_gold:
-        for split, part in gold.items():
-            table.write(part, folder / f"gold-{split}.parquet")
-        card.data.configs.append(dataset.config("gold", {split: f"gold-{split}.parquet" for split in gold}))
-    else:
+    if not with_gold:
         owned = set(fingerprints(pd.concat(gold.values()), task))
-        copies = [row for row, mark in zip(rows.id, fingerprints(rows, task), strict=True) if mark in owned]
-        if copies:
+        if copies := copied(rows, owned, task):
             raise UserError(
-                f"{paths.train(last)} row `{copies[0]}` is a gold row word for word ({len(copies)} are): publish with "
-                "--gold if their licence lets you, or change the prompt that makes the teacher copy"
+                f"{paths.train(last)} row `{rows.id[copies[0]]}` is a gold row word for word ({len(copies)} are): "
+                "publish with --gold if their licence lets you, or change the prompt that makes the teacher copy"
             )
-        rejected = rejected[[mark not in owned for mark in fingerprints(rejected, task)]]
-    table.write(rows, folder / dataset.TRAIN)
-    table.write(rejected, folder / dataset.REJECTED)
+        rejected, gold = rejected.drop(index=copied(rejected, owned, task)), {}
+    configs = {"default": {"train": rows}, "rejected": {"rejected": rejected}, "gold": gold}
+    # The hub's library cannot read a table without rows.
+    configs = {config: parts for config, parts in configs.items() if any(len(part) for part in parts.values())}
+    for config, parts in configs.items():
+        for split, part in parts.items():
+            table.write(part, folder / dataset.file(config, split))
+    card.data.configs = dataset.listed(configs)
     (folder / "README.md").write_text(str(card), encoding="utf-8")
+
+
+def copied(rows: pd.DataFrame, owned: set, task) -> list[int]:
+    """The places of the rows that are gold rows but for case and white space."""
+    return [place for place, mark in enumerate(fingerprints(rows, task)) if mark in owned]
 
 
 def checked(file: Path, train: Path) -> DatasetCard:

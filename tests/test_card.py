@@ -48,12 +48,7 @@ def test_what_is_published_loads_as_the_card_says(all_kinds, inside, tmp_path):
     for name in ("default", "rejected", "gold"):
         loaded = load_dataset(str(tmp_path / "hub"), name, cache_dir=str(tmp_path / "cache"))
         for split, rows in loaded.items():
-            file = (
-                f"gold-{split}.parquet"
-                if name == "gold"
-                else {"train": dataset.TRAIN, "rejected": dataset.REJECTED}[split]
-            )
-            assert rows.num_rows == len(table.read(tmp_path / "hub" / file)) > 0
+            assert rows.num_rows == len(table.read(tmp_path / "hub" / dataset.file(name, split))) > 0
 
 
 def test_gold_text_stays(repository, inside, tmp_path):
@@ -62,7 +57,7 @@ def test_gold_text_stays(repository, inside, tmp_path):
     copied = table.read("data/reviews/seed.parquet").head(1).assign(text=gold.text[0].upper())
     table.write(copied.assign(rejected="equals the row"), "data/reviews/round1/rejected.parquet")
     publish.lay_out(tmp_path / "one", "reviews", False)
-    assert table.read(tmp_path / "one" / dataset.REJECTED).empty
+    assert [path.name for path in (tmp_path / "one").iterdir() if path.is_dir()] == ["default"], "nothing else is left"
     with pytest.raises(UserError, match="is the card of other rows"):
         add(copied)
         publish.lay_out(tmp_path / "two", "reviews", False)
@@ -70,7 +65,7 @@ def test_gold_text_stays(repository, inside, tmp_path):
     with pytest.raises(UserError, match=r"row `seed-0` is a gold row word for word \(1 are\)"):
         publish.lay_out(tmp_path / "three", "reviews", False)
     publish.lay_out(tmp_path / "four", "reviews", True)
-    assert gold.equals(table.read(tmp_path / "four/gold-validation.parquet"))
+    assert gold.equals(table.read(tmp_path / "four/gold/validation.parquet"))
 
 
 def add(rows: pd.DataFrame) -> None:
@@ -121,12 +116,7 @@ def hub():
 def test_publish(reproduced, hub, tmp_path):
     env = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path), "HF_TOKEN": ""}
     done = reproduced.stage("publish", "reviews", "o/n", "--dry-run", **env)
-    assert [line.split()[-1] for line in done.stdout.splitlines()] == [
-        "README.md",
-        "rejected.parquet",
-        "train.parquet",
-        "o/n",
-    ]
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["README.md", "default/train.parquet", "o/n"]
     done = reproduced.stage("publish", "reviews", "o/n", ok=False, **env)
     assert done.stderr == "error: the hub wants a token: `hf auth login`, or HF_TOKEN in the environment\n"
     assert hub.seen == []
@@ -142,8 +132,8 @@ def test_publish(reproduced, hub, tmp_path):
         for entry in entries
         if entry["key"] == "file"
     }
-    assert sent[dataset.TRAIN] == (reproduced.folder / "data/reviews/round2/train.parquet").read_bytes()
-    assert set(sent) == {"README.md", dataset.TRAIN, dataset.REJECTED}
+    assert sent["default/train.parquet"] == (reproduced.folder / "data/reviews/round2/train.parquet").read_bytes()
+    assert set(sent) == {"README.md", "default/train.parquet"}, "no row was rejected"
     assert {key for _, key, _ in hub.seen} == {f"Bearer {TOKEN}"}
 
     hub.status = 403

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-TRAIN, REJECTED = "train.parquet", "rejected.parquet"
+CONFIGS = {"default": ["train"], "rejected": ["rejected"]}  # of the hub: its name, its splits
 SIZES = (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")
 # What each row carries besides the task's own columns.
 PROVENANCE = {
@@ -21,9 +21,17 @@ PROVENANCE = {
 }
 
 
-def config(name: str, files: dict[str, str]) -> dict:
-    """A config of the hub: its splits and their files."""
-    return {"config_name": name, "data_files": [{"split": split, "path": path} for split, path in files.items()]}
+def file(config: str, split: str) -> str:
+    """Where a table lies in the repository."""
+    return f"{config}/{split}.parquet"
+
+
+def listed(configs: dict) -> list[dict]:
+    """The configs as a card's metadata has them: their splits and files."""
+    return [
+        {"config_name": name, "data_files": [{"split": split, "path": file(name, split)} for split in splits]}
+        for name, splits in configs.items()
+    ]
 
 
 def size(rows: int) -> str:
