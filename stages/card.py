@@ -36,6 +36,8 @@ def main(name: str) -> None:
     final, baseline, gold, cost = (
         table.read_json(paths.metrics / f"{file}.json") for file in ("final", "baseline", "gold", "cost")
     )
+    recipe = params.model_dump(include=RECIPE)
+    recipe["student"]["model"] = public(params.student.model)
     facts = {
         "metadata": metadata(name, task, settings.card, len(rows)),
         "name": name,
@@ -53,7 +55,7 @@ def main(name: str) -> None:
         "gold": gold,
         "cost": cost["total"],
         "models": sorted(set(rows.model)),
-        "recipe": yaml.safe_dump(params.model_dump(include=RECIPE), sort_keys=False, allow_unicode=True),
+        "recipe": yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True),
         "prompts": {
             file.name: {"text": file.read_text(encoding="utf-8").strip(), "sha256": sha256(file)}
             for step in task.variables
@@ -61,7 +63,7 @@ def main(name: str) -> None:
         },
         "train": dataset.file("default", "train"),
         "sha256": sha256(paths.train(last)),
-        "source": Path(source).name if Path(source := settings.gold.source).is_absolute() else source,
+        "source": public(settings.gold.source),
         "license": settings.card.license,
         "gold_license": settings.card.gold_license,
     }
@@ -81,6 +83,11 @@ def metadata(name: str, task, told, rows: int) -> str:
         configs=dataset.listed(dataset.CONFIGS),
     )
     return data.to_yaml(line_break="\n")
+
+
+def public(place: str) -> str:
+    """A hub id or a path inside the repository as it is; of a path elsewhere the last part."""
+    return Path(place).name if Path(place).is_absolute() else place
 
 
 def sha256(file: Path) -> str:

@@ -83,8 +83,9 @@ class Lineage:
         request = Prompt.of(self.task, self.params, "seed").request(self.task.seed_slots(row))
         if not row["rationales"]:
             return {}, request
-        known = table.read(self.paths.rationales).query("label == @row['label']").set_index("rationale")
-        return {"rationales": {each: first(known.loc[[each], KEY]) for each in row["rationales"]}}, request
+        known = table.read(self.paths.rationales)
+        known = known[known.label == row["label"]].set_index("rationale")[KEY]
+        return {"rationales": {each: first(known.reindex([each])) for each in row["rationales"]}}, request
 
     def answer(self, row: dict, request: Request) -> dict:
         """The prompt, and the answer before it was cleaned: out of the store, or made again where rules wrote it."""
