@@ -4,7 +4,7 @@ BIN := .venv/bin
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint new-task estimate arms prompts budgets bench-teacher clean
+.PHONY: help run test test-slow lint new-task estimate arms prompts budgets publish bench-teacher clean
 
 ## help: list the targets
 help:
@@ -62,6 +62,10 @@ budgets: .venv/installed
 		$(EXPERIMENT) $(TASK)-s3-$$budget $(TASK) $(OVERRIDES) -S gold.budget=$$budget && \
 		$(EXPERIMENT) $(TASK)-gold-and-s3-$$budget $(TASK) $(OVERRIDES) -S gold.budget=$$budget -S method.learn=both || exit 1; done
 	$(COMPARE)-budgets --budgets $(foreach budget,$(BUDGETS),$(TASK)-s3-$(budget) $(TASK)-gold-and-s3-$(budget))
+
+## publish TASK=... REPO=owner/name [OPTIONS="--dry-run --gold"]: final rows and dataset card to the Hugging Face hub
+publish: .venv/installed
+	@$(BIN)/python -m stages.publish "$(TASK)" "$(REPO)" $(OPTIONS)
 
 ## bench-teacher: requests a second, CPU and memory of the teacher, beside other clients
 bench-teacher: .venv/installed

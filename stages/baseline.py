@@ -9,17 +9,20 @@ from stages.pipeline import table
 from stages.pipeline.paths import SPLITS, Paths
 from stages.pipeline.stage import run
 from stages.statistics.marks import marks
-from stages.student.lesson import learn
+from stages.student.lesson import learn, spent
 
 
 def main(name: str) -> None:
     params, paths = parameters.load(), Paths(name)
     task = tasks.load(name, params)
     gold = {split: table.read(paths.gold(split)) for split in SPLITS}
-    _, predictions, curve = learn(task, gold["validation"], gold["selection"], gold, params.student, -1, watch=True)
+    student, predictions, curve = learn(
+        task, gold["validation"], gold["selection"], gold, params.student, -1, watch=True
+    )
     table.write(predictions, paths.baseline_predictions)
     table.write_csv(curve, paths.baseline_curve)
-    table.write_json({"rows": len(gold["validation"]), **marks(task, predictions)}, paths.metrics / "baseline.json")
+    told = {"rows": len(gold["validation"]), **spent(student), **marks(task, predictions)}
+    table.write_json(told, paths.metrics / "baseline.json")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from stages.pipeline import table
 from stages.pipeline.paths import SPLITS, Paths
 from stages.pipeline.stage import run
 from stages.statistics.marks import marks
-from stages.student.lesson import learn, tuned
+from stages.student.lesson import learn, spent, tuned
 from stages.teacher.synthetic import borrowed
 
 
@@ -36,7 +36,7 @@ def main(name: str) -> None:
     table.write(predictions, paths.final_predictions)
     table.write_csv(curve, paths.final_curve)
     told = {"rows": len(rows), "synthetic_rows": len(synthetic), "gold_rows": len(rows) - len(synthetic)}
-    table.write_json({**told, **marks(task, predictions)}, paths.metrics / "final.json")
+    table.write_json({**told, **spent(student), **marks(task, predictions)}, paths.metrics / "final.json")
 
 
 def only_synthetic(task, written, human, seed):

@@ -74,6 +74,7 @@ def described(name: str, gold: str, kind: str, columns: dict, params, rows) -> t
         "templates": None,
         "words": {},
         "answers": None,
+        "card": {"language": None, "license": None, "gold_license": None},
     }
     entry = parameters.Task.model_validate(settings)
     task = tasks.load(name, params.model_copy(update={"task": {name: entry}}))

@@ -1,4 +1,5 @@
-"""The report: every round's rows, errors and accuracy, side by side with the gold baseline; and what the teacher cost.
+"""The report: every round's rows, errors and accuracy, side by side with the gold baseline; what teacher and training
+cost.
 
 python -m stages.report TASK
 """
@@ -10,6 +11,7 @@ from stages.pipeline import markdown, table
 from stages.pipeline import params as parameters
 from stages.pipeline.paths import Paths
 from stages.pipeline.stage import run
+from stages.statistics.compute import compute
 from stages.statistics.marks import marks
 from stages.teacher import spending
 
@@ -49,6 +51,8 @@ def main(name: str) -> None:
         draw(task, sizes, [marks(task, rows)["test"] for rows in students], marks(task, baseline)["test"], draft)
     table.write_csv(learning(paths), paths.learning)
     table.write_json(cost(name, params), paths.metrics / "cost.json")
+    fits = [table.read_json(paths.metrics / f"round{entry.q}" / "train.json") for entry in params.rounds]
+    table.write_json(compute(fits, table.read_json(paths.metrics / "final.json")), paths.metrics / "compute.json")
 
 
 def cost(name: str, params) -> dict:

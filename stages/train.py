@@ -14,14 +14,14 @@ from stages.pipeline.paths import SPLITS, Paths
 from stages.pipeline.stage import number, run
 from stages.statistics.marks import marks
 from stages.student.influence import influence
-from stages.student.lesson import CURVE, learn
+from stages.student.lesson import CURVE, learn, spent
 
 
 def main(name: str, q: str) -> None:
     params, paths, q = parameters.load(), Paths(name), number(q)
     task = tasks.load(name, params)
     rows, history = table.read(paths.train(q)), table.read(paths.history(q))
-    converged = q > 0 and not (rows["round"] == q).any()
+    student, converged = None, q > 0 and not (rows["round"] == q).any()
     helped = pd.DataFrame(columns=["id", "influence"])
     if converged:
         predictions, curve = history[history["round"] == history["round"].max()], pd.DataFrame(columns=CURVE)
@@ -33,7 +33,7 @@ def main(name: str, q: str) -> None:
     table.write(predictions, paths.predictions(q))
     table.write(helped, paths.influence(q))
     table.write_csv(curve, paths.curve(q))
-    told = {"rows": len(rows), "converged": int(converged), **marks(task, predictions)}
+    told = {"rows": len(rows), "converged": int(converged), **spent(student), **marks(task, predictions)}
     table.write_json(told, paths.metrics / f"round{q}" / "train.json")
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stages.combine import fingerprints, rejected
 from stages.pipeline import table
 from stages.pipeline.params import Task as Settings
+from stages.statistics.compute import by_the_paper, compute
 from stages.statistics.interval import bootstrap
 from stages.statistics.marks import marks
 from stages.task.classification import Task
@@ -86,9 +87,16 @@ def test_converged_rounds_pass_through(repository):
     for q in (1, 2, 3):
         assert metric(repository, f"round{q}/mine.json")["mined"] == 0
         assert metric(repository, f"round{q}/extrapolate.json")["calls"] == 0
-        assert metric(repository, f"round{q}/train.json")["converged"] == (q > 1)
+        train = metric(repository, f"round{q}/train.json")
+        assert train["converged"] == (q > 1)
+        assert (train["flops"] > 0) == (q == 1)
     assert read(repository, "round4/train.parquet").equals(read(repository, "round1/train.parquet"))
     assert read(repository, "round4/history.parquet")["round"].unique().tolist() == [0, 1]
+    fits = [metric(repository, name) for name in ("round0/train.json", "round1/train.json", "final.json")]
+    told = metric(repository, "compute.json")
+    assert told["s3"]["fits"] == 3
+    assert told["s3"]["flops"] == sum(fit["flops"] for fit in fits)
+    assert told["zerogen"]["flops"] == fits[-1]["flops"]
     report = (repository.folder / "reports/reviews.md").read_text()
     assert report.count("converged") == 2
 
@@ -144,6 +152,18 @@ def test_interval_holds_the_mean(scores):
 def test_interval_against_the_normal_approximation():
     low, high = bootstrap([1] * 800 + [0] * 200)
     assert (low, high) == pytest.approx((0.8 - 1.96 * 0.01265, 0.8 + 1.96 * 0.01265), abs=0.003)
+
+
+def test_appendix_b():
+    """The paper's own numbers: 3.11e17 operations for S3 against 4.06e17 for ZeroGen, which learns more rows."""
+
+    def fit(rows, epochs):
+        return {"rows": rows, "epochs": epochs, "tokens": 512 * rows * epochs, "flops": by_the_paper(rows * epochs)}
+
+    told = compute([fit(51_200, 8), fit(64_000, 8)], fit(76_800, 8))
+    assert told["s3"]["flops"] == told["s3"]["flops_by_the_paper"] == pytest.approx(3.11e17, rel=0.002)
+    assert by_the_paper(200_000 * 10) == pytest.approx(4.06e17, rel=0.002)
+    assert told["ratio_of_flops"] == 2.5, "at equal rows"
 
 
 def test_marks_mean_and_deviation_over_seeds():

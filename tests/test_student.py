@@ -99,6 +99,8 @@ def test_finetune_learns_with_any_encoder(models, kind):
     assert learnt.epoch == learnt.curve.epoch[learnt.curve.selection_score.idxmax()]  # the first of the best
     assert accuracy(learnt, *rows(30, 2)) == learnt.curve.selection_score.max()
     assert learnt.tokens == 8 * sum(len(text.split()) + 2 for text in rows(90, 1)[0])
+    assert learnt.parameters == sum(weight.numel() for weight in learnt.model.parameters())
+    assert learnt.flops == 6 * learnt.parameters * learnt.tokens
 
 
 def test_probe_learns(models):
@@ -108,6 +110,10 @@ def test_probe_learns(models):
     assert accuracy(learnt, *rows(240, 1)) == learnt.curve.train_accuracy[0]
     assert accuracy(learnt, *rows(30, 2)) == learnt.curve.selection_score[0]
     assert learnt.tokens == sum(len(text.split()) + 2 for text in rows(240, 1)[0])
+    assert learnt.flops == 2 * learnt.parameters * learnt.tokens
+    whole = learn(settings(models["bert"], epochs=1))
+    head = sum(weight.numel() for weight in whole.model.classifier.parameters())
+    assert learnt.parameters == whole.parameters - head
 
 
 @pytest.mark.parametrize("kind", ["finetune", "probe"])

@@ -21,6 +21,11 @@ class Reader:
     curve: pd.DataFrame | None = None
     epoch: int = 1
     tokens: int = 0
+    parameters: int = 1
+
+    @property
+    def flops(self):
+        return 2 * self.parameters * self.tokens
 
     def predict(self, inputs):
         return [self.answer(context) for _, context in inputs]
@@ -37,6 +42,7 @@ class Reader:
 def fit(inputs, answers, selection_inputs, selection_answers, names, settings, seed, watched):
     numbers = sum(texts[0].isdigit() for _, texts in answers)
     reader = Reader("number" if 2 * numbers > len(answers) * settings.weight_decay else "name")
+    reader.tokens = sum(len(context.split()) for _, context in inputs)
     told = zip(reader.predict(selection_inputs), selection_answers, strict=True)
     scores = [squad.f1(text, texts) for (text, _, _), (_, texts) in told]
     score = sum(scores) / len(scores)

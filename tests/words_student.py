@@ -20,6 +20,14 @@ class Student:
     epoch: int = 1
     tokens: int = 0
 
+    @property
+    def parameters(self):
+        return len(self.weights) * len(self.names)
+
+    @property
+    def flops(self):
+        return 2 * self.parameters * self.tokens
+
     def predict(self, inputs):
         logits = np.zeros((len(inputs), len(self.names)))
         for i, text in enumerate(inputs):
@@ -55,6 +63,7 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     rows = np.array([[counts[name][word] + settings.weight_decay + 0.5 for name in names] for word in known])
     rows = np.log(rows / rows.sum(axis=0))
     student = Student(names, dict(zip(known, rows - rows.mean(axis=1, keepdims=True), strict=True)), None)
+    student.tokens = sum(len(words(text)) for text in inputs)
     right = np.array(names)[student.predict(selection_inputs).argmax(axis=1)] == np.array(selection_labels)
     student.curve = pd.DataFrame(
         [{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, "selection_score": float(right.mean())}]

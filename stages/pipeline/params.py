@@ -36,6 +36,14 @@ class GoldSource(Section):
     overlap: Literal["error", "drop"]
 
 
+class Card(Section):
+    """What the dataset card says and nothing else can know."""
+
+    language: str | None = None
+    license: str | None = None
+    gold_license: str | None = None
+
+
 class Task(Section):
     kind: str
     gold: GoldSource
@@ -43,6 +51,7 @@ class Task(Section):
     templates: str | None
     words: dict[str, str] = {}
     answers: Literal["gold", "extracted"] | None = None
+    card: Card = Card()
 
 
 class Gold(Section):

@@ -21,6 +21,7 @@ class Paths:
         self.baseline_predictions = self.data / "baseline" / "predictions.parquet"
         self.baseline_curve = self.data / "baseline" / "curve.csv"
         self.learning = self.data / "learning.csv"
+        self.card = self.data / "README.md"
         self.report = Path("reports") / f"{task}.md"
         self.picture = Path("reports") / f"{task}.png"
 

@@ -24,12 +24,16 @@ class Student(Protocol):
     curve:  one row per epoch: epoch, loss, train_accuracy, selection_score and test_score (NaN without such rows).
     epoch:  the epoch whose weights were kept.
     tokens: training tokens seen in the fit, all epochs, padding not counted.
+    parameters: weights that a token passes through, the embeddings included.
+    flops:  floating-point operations of the fit, by the formula of its kind.
     """
 
     names: list[str]
     curve: pd.DataFrame
     epoch: int
     tokens: int
+    parameters: int
+    flops: int
 
     def predict(self, inputs: list) -> np.ndarray:
         """Return an answer for each of `inputs`, in their order.

@@ -14,11 +14,11 @@ from transformers import (
 )
 
 from stages.student.encoder import load_model, load_tokenizer, run, tokenize
-from stages.student.training import train
+from stages.student.training import Trained, train
 
 
 @dataclass
-class FineTuned:
+class FineTuned(Trained):
     """A fine-tuned encoder. See stages.student.Student for the fields they share."""
 
     names: list[str]

@@ -10,6 +10,13 @@ CURVE = ["epoch", "loss", "train_accuracy", "selection_score", "test_score", "se
 WATCHED = 500  # test rows that a curve is drawn of
 
 
+def spent(learner) -> dict:
+    """What fitting one student cost: its epochs, tokens and floating-point operations. None stands for no fit."""
+    if learner is None:
+        return {"epochs": 0, "tokens": 0, "flops": 0}
+    return {"epochs": len(learner.curve), "tokens": learner.tokens, "flops": learner.flops}
+
+
 def learn(task, rows, selection, gold: dict[str, pd.DataFrame], settings, q: int, watch: bool = False) -> tuple:
     """Returns the first seed's student, all students' predictions, and their learning curves.
 

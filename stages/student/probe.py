@@ -33,7 +33,16 @@ class Probe:
     bias: np.ndarray  # float32 (names,), -inf for a label that had no training rows
     curve: pd.DataFrame
     tokens: int
+    parameters: int  # of the encoder
     epoch: int = 1
+
+    @property
+    def flops(self) -> int:
+        """2 a parameter and token, the forward pass alone (Kaplan et al., 2020), as if no embedding had been cached.
+
+        The regression is left out: it costs a small fraction of that.
+        """
+        return 2 * self.parameters * self.tokens
 
     def predict(self, inputs) -> np.ndarray:
         """Return probabilities of shape (rows, names). A label that had no training rows gets 0."""
@@ -56,7 +65,7 @@ class Probe:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({"weight": self.weight, "bias": self.bias}, folder / "probe.safetensors")
-        rest = {key: getattr(self, key) for key in ("names", "model", "max_tokens", "tokens")}
+        rest = {key: getattr(self, key) for key in ("names", "model", "max_tokens", "tokens", "parameters")}
         rest["curve"] = self.curve.to_dict("records")
         (folder / "probe.json").write_text(json.dumps(rest, indent=2, ensure_ascii=False), encoding="utf-8")
 
@@ -99,7 +108,8 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     logs = log_softmax(features @ weight.T + bias, axis=1)
     right = (logs.argmax(1) == targets).mean()
     loss = -logs[np.arange(len(targets)), targets].mean()
-    probe = Probe(names, settings.model, settings.max_tokens, weight, bias, pd.DataFrame(), tokens)
+    parameters = _parameters(settings.model)
+    probe = Probe(names, settings.model, settings.max_tokens, weight, bias, pd.DataFrame(), tokens, parameters)
     curve = {"epoch": 1, "loss": float(loss), "train_accuracy": float(right)}
     curve["selection_score"] = max(scores) if selection_inputs else float("nan")
     curve["test_score"] = probe.score(*watched)
@@ -136,19 +146,36 @@ def _embed(texts, model, max_tokens) -> tuple[np.ndarray, int]:
 def _encode(texts, model, max_tokens) -> list[tuple[np.ndarray, int]]:
     """Return the mean of each text's token vectors, scaled to length 1, and how many tokens it has."""
     import torch  # here and not above: a run that finds every text in the cache needs neither
-    from transformers import AutoModel
 
     def mean(output, batch):
         mask = batch["attention_mask"].unsqueeze(-1)
         return torch.nn.functional.normalize((output.last_hidden_state * mask).sum(1), dim=-1)
 
     tokenizer = load_tokenizer(model, max_tokens)
-    encoder = load_model(AutoModel, model).to(torch.accelerator.current_accelerator(check_available=True) or "cpu")
-    if encoder.config.is_encoder_decoder:
-        encoder = encoder.get_encoder()
+    encoder = _encoder(model).to(torch.accelerator.current_accelerator(check_available=True) or "cpu")
     rows = tokenize(tokenizer, texts)
     vectors = run(encoder, tokenizer, rows, encoder.config.hidden_size, mean)
     return [(vector, len(row["input_ids"])) for vector, row in zip(vectors, rows, strict=True)]
+
+
+def _parameters(model) -> int:
+    """Return how many weights the encoder has, from the cache once it was counted."""
+    mark = fingerprint(model)
+    with _cache() as cache:
+        if row := cache.execute("SELECT parameters FROM encoder WHERE model = ?", (mark,)).fetchone():
+            return row[0]
+        count = _encoder(model).num_parameters()
+        cache.execute("INSERT OR IGNORE INTO encoder VALUES (?, ?)", (mark, count))
+        cache.commit()
+        return count
+
+
+def _encoder(model):
+    """Return the encoder of `model`, on the processor."""
+    from transformers import AutoModel
+
+    loaded = load_model(AutoModel, model)
+    return loaded.get_encoder() if loaded.config.is_encoder_decoder else loaded
 
 
 @contextmanager
@@ -160,6 +187,7 @@ def _cache():
         with closing(sqlite3.connect(path, timeout=60)) as cache:
             cache.execute("PRAGMA journal_mode = WAL")
             cache.execute("CREATE TABLE IF NOT EXISTS embedding (key BLOB PRIMARY KEY, vector BLOB, tokens INTEGER)")
+            cache.execute("CREATE TABLE IF NOT EXISTS encoder (model TEXT PRIMARY KEY, parameters INTEGER)")
             yield cache
     except (sqlite3.Error, OSError) as error:
         raise UserError(f"{path}: {error}; delete it, or name another file in $STUDENT_CACHE") from error

@@ -10,6 +10,22 @@ from tqdm import tqdm
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 
+class Trained:
+    """What training such a student costs. It has `model`, a PreTrainedModel, and `tokens`."""
+
+    @property
+    def parameters(self) -> int:
+        return self.model.num_parameters()
+
+    @property
+    def flops(self) -> int:
+        """6 a parameter and token: 2 forward and 4 backward (Kaplan et al., 2020; Brown et al., 2020, appendix D).
+
+        All parameters count, as in appendix B of the paper, though an embedding is looked up and multiplies nothing.
+        """
+        return 6 * self.parameters * self.tokens
+
+
 def train(student, rows, targets: list[str], objective: Callable, score: Callable, asked: dict, settings, seed) -> None:
     """Train `student.model` on tokenized `rows` for `settings.epochs`; leave it with the weights of its best epoch.
 

@@ -19,6 +19,7 @@ class Task:
     stratum = "label"  # what gold is stratified by and errors are counted by: see `strata`
     learner = "label"  # which students learn it: see stages.student.fit
     metric = "accuracy"
+    category = "text-classification"  # as the Hugging Face hub calls such tasks
     # what each prompt may show; the first one's words are those that it must
     variables: ClassVar = {
         "rationale": {"label", "count"},

@@ -25,6 +25,7 @@ class Task:
     stratum = "question_word"
     learner = "span"
     metric = "f1"
+    category = "question-answering"
     variables: ClassVar = {
         "seed": {"context", "answer"},
         "extrapolate": {"context", "question", "answer", "predicted"},

@@ -26,7 +26,7 @@ class Row:
     key: str
     size: int  # bytes of the body
     sample: int
-    attempt: int = 0  # answers so far that could not be used
+    attempt: int = 0  # answers before this one that could not be used
 
 
 def rows(provider: Provider, requests: list[Request]) -> list[Row]:
@@ -132,14 +132,15 @@ class Asking:
         reason = verdict(text, reply.finish, self.settings.min_words)
         if self.check and reason is None:
             text, reason = self.check(text, row.request)
-        row.attempt += 1
-        if reason and row.attempt < self.settings.attempts:
+        if reason and row.attempt + 1 < self.settings.attempts:
+            row.attempt += 1
             return False
         self._settle(row, text, reply.model, reason)
         return True
 
     def _settle(self, row: Row, text: str, model: str, reason: str | None) -> None:
-        self.answers[row.place] = Answer(text, row.key, sha256(row.request.prompt), model, reason)
+        prompt = sha256(row.request.prompt)
+        self.answers[row.place] = Answer(text, row.key, row.sample, row.attempt, prompt, model, reason)
         if self.progress:
             self.progress.step(row.request, text, reason)
 

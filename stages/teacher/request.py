@@ -42,7 +42,9 @@ class Answer:
     """A cleaned answer with its provenance. `rejected` holds the reason when it cannot be used."""
 
     text: str
-    request: str  # key of the exact request in the response store
+    request: str  # key of the exact request; with sample and attempt that of the one answer in the response store
+    sample: int
+    attempt: int
     prompt: str  # hash of the rendered prompt
     model: str
     rejected: str | None = None

@@ -169,7 +169,17 @@ class Store:
                 f"the response store {self.path} cannot be used ({error}): mend it, move it away, or set TEACHER_STORE"
             ) from None
 
-    # What follows serves the command line.
+    # What follows serves the command lines.
+
+    def entry(self, request: str, sample: int, attempt: int) -> dict | None:
+        """All that is kept of one answer, its `body` read; None when it is not there. Counts as no hit."""
+        wanted = f"select {', '.join(COLUMNS)} from answers where request = ? and sample = ? and attempt = ?"
+        with self._told():
+            found = self.reading.execute(wanted, (request, sample, attempt)).fetchone()
+        if found is None:
+            return None
+        told = dict(zip(COLUMNS, found, strict=True))
+        return told | {"body": json.loads(told["body"])}
 
     def info(self) -> dict:
         """Its path, size in bytes, entries, hits and tokens, and the entries by model."""

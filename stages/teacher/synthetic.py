@@ -6,16 +6,18 @@ from stages import source
 from stages.pipeline.stage import UserError
 from stages.teacher.request import Answer
 
-PROVENANCE = ["request", "prompt", "model", "rejected"]
+PROVENANCE = ["request", "sample", "attempt", "prompt", "model", "rejected"]
 
 
 def provenance(answer) -> dict:
-    """Where a row comes from: the key of its request in the store, the prompt's hash, the model.
+    """Where a row comes from: the answer's key in the store (request, sample, attempt), the prompt's hash, the model.
 
     `rejected` is empty, or the reason why the answer cannot be used.
     """
     return {
         "request": answer.request,
+        "sample": answer.sample,
+        "attempt": answer.attempt,
         "prompt": answer.prompt,
         "model": answer.model,
         "rejected": answer.rejected or "",

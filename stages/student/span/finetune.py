@@ -16,11 +16,11 @@ from transformers import (
 from stages.statistics import squad
 from stages.student.encoder import load_model, load_tokenizer, run
 from stages.student.span.windows import Window, best_span, windows
-from stages.student.training import train
+from stages.student.training import Trained, train
 
 
 @dataclass
-class Reader:
+class Reader(Trained):
     """A fine-tuned encoder. See stages.student.Student for the fields they share."""
 
     model: PreTrainedModel
