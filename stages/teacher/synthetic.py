@@ -44,7 +44,7 @@ def rows(task, wanted: list[dict], answers: list, q: int) -> pd.DataFrame:
 
 def gold(text: str) -> Answer:
     """A gold row's own text in the place of an answer."""
-    return Answer(text, request="", prompt="", model="gold")
+    return Answer(text, request="", sample=0, attempt=0, prompt="", model="gold")
 
 
 def borrowed(task, file: str, labels: list[str]) -> pd.DataFrame:
@@ -62,7 +62,7 @@ def borrowed(task, file: str, labels: list[str]) -> pd.DataFrame:
     if "label" in needed and (strange := ~found.label.isin(labels)).any():
         row = strange.idxmax()
         raise UserError(f"{file} row {row}: unknown label `{found.label[row]}` (known: {', '.join(labels[:8])})")
-    answer = Answer("", request="", prompt="", model=file)
+    answer = Answer("", request="", sample=0, attempt=0, prompt="", model=file)
     told = {"round": 0, "parent": "", **provenance(answer)}
     rows = found[needed].reset_index(drop=True).assign(**told)
     rows.insert(0, "id", [f"seed-{i}" for i in range(len(rows))])
