@@ -66,6 +66,16 @@ class Method(Section):
         return self
 
 
+class Filters(Section):
+    """What keeps a synthetic row out of the training data: one field a module of stages/filter."""
+
+    script: bool
+    length: float | None = Field(ge=1)
+    parent: float | None = Field(gt=0, le=1)
+    duplicate: bool
+    near_duplicate: float | None = Field(ge=0.6, le=1)
+
+
 class Template(Section):
     """The template teacher."""
 
@@ -125,6 +135,7 @@ class Params(Section):
     task: dict[str, Task]
     gold: Gold
     method: Method
+    filters: Filters
     teacher: Teacher
     template: Template
     student: Student

@@ -1,0 +1,32 @@
+"""What keeps a synthetic row out of the training data: one module a filter, all of the same shape.
+
+`find(new, old, gold, setting)` yields (place in `new`, reason, twin) for the rows that it leaves out, where `twin` is
+the id of the row that they collide with, or nothing. It looks at rows that no filter before it has left out.
+"""
+
+from importlib import import_module
+
+import pandas as pd
+
+from stages.filter import held_out
+from stages.filter.rows import Rows
+
+# The section `filters` of params.yaml switches them. What looks at one row alone comes first, and before the ones that
+# compare rows with each other, so that no row is left out for the sake of one that is left out itself.
+SWITCHED = ("script", "length", "parent", "duplicate", "near_duplicate")
+
+
+def sift(new: pd.DataFrame, old: pd.DataFrame, gold: dict[str, pd.DataFrame], task, settings) -> pd.DataFrame:
+    """`new` with `rejected` (the reason or nothing), `twin`, and `quoted`: the validation row that it leaks, if any.
+
+    Rows that the teacher's stages rejected keep their reason. `settings` is the section `filters` of params.yaml.
+    """
+    rows, old, gold = Rows(new, task), Rows(old, task), {split: Rows(table, task) for split, table in gold.items()}
+    rows.leave_out(held_out.find(rows, old, gold, True))
+    for name in SWITCHED:
+        if setting := getattr(settings, name):
+            rows.leave_out(import_module(f"{__name__}.{name}").find(rows, old, gold, setting))
+    quoted = pd.Series("", index=new.index, dtype=object)
+    for place, twin in held_out.leaks(rows, gold["validation"]):
+        quoted.iloc[place] = twin
+    return new.assign(rejected=rows.reasons, twin=rows.twins, quoted=quoted)
