@@ -48,29 +48,28 @@ def leaks(new: Rows, held: Rows) -> Iterator[tuple[int, str]]:
 
 def quotes(new: Rows, held: Rows) -> Iterator[tuple[int, int]]:
     """(place, place) of new and held-out rows that share a run of words."""
-    (codes, lengths), (theirs, their_lengths) = new.words, held.words
+    (codes, lengths), (their_codes, their_lengths) = new.words, held.words
     ends = np.concatenate([[0], np.cumsum(lengths)])
     for size in range(SHORTEST, WORDS + 1):
-        hashes, owners = runs(theirs, their_lengths, size)
-        order = np.argsort(hashes, kind="stable")
-        hashes, owners = hashes[order], owners[order]
+        theirs, owners = runs(their_codes, their_lengths, size)
+        order = np.argsort(theirs, kind="stable")
+        theirs, owners = theirs[order], owners[order]
         whole = their_lengths[owners] == size
-        for start in range(0, len(new) if len(hashes) else 0, BATCH):
-            part = slice(start, start + BATCH)
-            mine, places = runs(codes[ends[start] : ends[min(start + BATCH, len(new))]], lengths[part], size)
+        for start in range(0, len(new), BATCH):
+            stop = min(start + BATCH, len(new))
+            mine, places = runs(codes[ends[start] : ends[stop]], lengths[start:stop], size)
+            places += start
             if size == WORDS:
-                matches = [_places(mine, hashes)]
-            else:  # one of the two texts is no longer than the run
-                own = lengths[part][places] == size
-                matches = [np.where(own, _places(mine, hashes), -1), _places(mine, hashes[whole])]
-            for found, whose in zip(matches, (owners, owners[whole]), strict=False):
-                for at in np.flatnonzero(found >= 0):
-                    yield start + int(places[at]), int(whose[found[at]])
+                yield from _matches(mine, places, theirs, owners)
+            else:  # a run of fewer words must be all of one of the two texts
+                own = lengths[places] == size
+                yield from _matches(mine[own], places[own], theirs, owners)
+                yield from _matches(mine, places, theirs[whole], owners[whole])
 
 
-def _places(values: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Where each value stands first in a sorted array, -1 where it does not."""
-    if not len(among):
-        return np.full(len(values), -1)
-    at = np.minimum(np.searchsorted(among, values), len(among) - 1)
-    return np.where(among[at] == values, at, -1)
+def _matches(mine, places, theirs, owners) -> Iterator[tuple[int, int]]:
+    """The place and the owner of equal hashes; `theirs` are sorted."""
+    if len(theirs):
+        at = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
+        equal = theirs[at] == mine
+        yield from zip(places[equal].tolist(), owners[at[equal]].tolist(), strict=True)
