@@ -13,20 +13,23 @@ from stages.pipeline.paths import Paths
 from stages.pipeline.stage import number, run
 from stages.teacher import spending, synthetic
 from stages.teacher.prompt import Prompt
+from stages.teacher.verification import verified
 
 
 def main(name: str, q: str) -> None:
     params, paths, q = parameters.load(), Paths(name), number(q)
     task = tasks.load(name, params)
     prompt = Prompt.of(task, params, "extrapolate")
-    errors = table.read(paths.errors(q)).to_dict("records")
+    labels, errors = table.read_json(paths.labels), table.read(paths.errors(q)).to_dict("records")
     each = params.method.extrapolations_per_error
     wanted = [{**error, "parent": error["id"]} for error in errors for _ in range(each)]
     # An error that persists is asked about again, and must not get the answer of the round before.
     requests = [prompt.request(task.error_slots(row), sample=q * each) for row in wanted]
     spent = spending.before(name, f"extrapolate{q}", params)
     answers, usage = teacher.ask(requests, name, params, check=task.check, spent_before=spent)
-    table.write(synthetic.rows(task, wanted, answers, q + 1), paths.additional(q + 1))
+    rows = synthetic.rows(task, wanted, answers, q + 1)
+    rows, usage = verified(task, rows, labels, params, usage, spent)
+    table.write(rows, paths.additional(q + 1))
     table.write_json({"rows": len(wanted), **usage}, paths.metrics / f"round{q}" / "extrapolate.json")
 
 

@@ -76,6 +76,14 @@ class Filters(Section):
     near_duplicate: float | None = Field(ge=0.6, le=1)
 
 
+class Verify(Section):
+    """Whose word decides whether a row is of the label that the teacher was asked for."""
+
+    teacher: Literal["drop", "relabel"] | None
+    student: Literal["drop"] | None
+    confidence: float = Field(gt=0, lt=1)
+
+
 class Template(Section):
     """The template teacher."""
 
@@ -136,6 +144,7 @@ class Params(Section):
     gold: Gold
     method: Method
     filters: Filters
+    verify: Verify
     teacher: Teacher
     template: Template
     student: Student
