@@ -22,9 +22,9 @@ def main(name: str, q: str) -> None:
     new = table.read(paths.additional(q))
     old = table.read(paths.train(q - 1)) if q else new.head(0)
     gold = {split: table.read(paths.gold(split)) for split in SPLITS}
-    new = sift(new, old, gold, task, params.filters)
+    new = sift(new, old, gold, task, params)
     kept, dropped = new[new.rejected == ""], new[new.rejected != ""]
-    table.write(pd.concat([old, kept[old.columns]]), paths.train(q))
+    table.write(pd.concat([old, kept.drop(columns=["twin", "quoted"])]), paths.train(q))
     table.write(dropped.drop(columns="quoted"), paths.rejected(q))
     table.write(history(q, paths), paths.history(q))
     table.write_json(

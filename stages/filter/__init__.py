@@ -16,16 +16,20 @@ from stages.filter.rows import Rows
 SWITCHED = ("script", "length", "parent", "duplicate", "near_duplicate")
 
 
-def sift(new: pd.DataFrame, old: pd.DataFrame, gold: dict[str, pd.DataFrame], task, settings) -> pd.DataFrame:
+def sift(new: pd.DataFrame, old: pd.DataFrame, gold: dict[str, pd.DataFrame], task, params) -> pd.DataFrame:
     """`new` with `rejected` (the reason or nothing), `twin`, and `quoted`: the validation row that it leaks, if any.
 
-    Rows that the teacher's stages rejected keep their reason. `settings` is the section `filters` of params.yaml.
+    Rows that the teacher's stages rejected keep their reason.
     """
     rows, old, gold = Rows(new, task), Rows(old, task), {split: Rows(table, task) for split, table in gold.items()}
     rows.leave_out(held_out.find(rows, old, gold, True))
     for name in SWITCHED:
-        if setting := getattr(settings, name):
+        if setting := getattr(params.filters, name):
             rows.leave_out(import_module(f"{__name__}.{name}").find(rows, old, gold, setting))
+    if params.verify.student:
+        from stages.filter import student  # late: it needs scikit-learn, and perhaps torch
+
+        rows.leave_out(student.find(rows, old, params, params.seed))
     quoted = pd.Series("", index=new.index, dtype=object)
     for place, twin in held_out.leaks(rows, gold["validation"]):
         quoted.iloc[place] = twin

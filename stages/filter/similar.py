@@ -19,32 +19,36 @@ def twins(new: Rows, known: Rows, columns: list[str], threshold: float, among: b
     Only rows that agree in `columns` are compared. `among`: new rows are also compared with those before them that have
     no twin themselves; of two that are alike the first thus stays. Rows that are left out count for nothing.
     """
-    first, texts = len(known), known.texts + new.texts
-    ids = known.ids + new.ids
-    keys = np.concatenate([known.bands, new.bands])
-    keys ^= np.concatenate([known.scope(columns), new.scope(columns)])[:, None]
-    buckets = np.empty((len(keys), BANDS), np.int32)
-    met = np.zeros(len(keys), bool)
-    latest = []
+    first, texts, ids = len(known), known.texts + new.texts, known.ids + new.ids
+    scopes = np.concatenate([known.scope(columns), new.scope(columns)])
+
+    def keys(band):
+        return np.concatenate([known.bands[:, band], new.bands[:, band]]) ^ scopes
+
+    met = np.zeros(len(ids), bool)
     for band in range(BANDS):
-        _, inverse, counts = np.unique(keys[:, band], return_inverse=True, return_counts=True)
-        buckets[:, band], met = inverse, met | (counts[inverse] > 1)
-        latest.append(np.full(len(counts), -1, np.int32))  # of each bucket: the row that entered last
-    earlier = np.full((len(keys), BANDS), -1, np.int32)  # of each row and band: the row that entered before it
-    for row in np.flatnonzero(met).tolist():
-        own = buckets[row].tolist()
+        _, buckets, sizes = np.unique(keys(band), return_inverse=True, return_counts=True)
+        met |= sizes[buckets] > 1
+    rows = np.flatnonzero(met)  # the others share no band with any row
+    buckets = np.empty((len(rows), BANDS), np.int32)
+    for band in range(BANDS):
+        buckets[:, band] = np.unique(keys(band)[rows], return_inverse=True)[1]
+    latest = np.full(buckets.shape, -1, np.int32)  # of each bucket and band: the row that entered last
+    earlier = np.full(buckets.shape, -1, np.int32)  # of each row and band: the row that entered before it
+    for at, row in enumerate(rows.tolist()):
+        own = buckets[at].tolist()
         if row >= first:
             if new.reasons[row - first]:
                 continue
             shared = Counter()
             for band, bucket in enumerate(own):
-                other = int(latest[band][bucket])
+                other = int(latest[bucket, band])
                 for _ in range(LOOKED_AT):
                     if other < 0:
                         break
                     shared[other] += 1
                     other = int(earlier[other, band])
-            close = (other for other, _ in shared.most_common(COMPARED))
+            close = (int(rows[other]) for other, _ in shared.most_common(COMPARED))
             twin = next((other for other in close if similarity(texts[row], texts[other]) >= threshold), None)
             if twin is not None:
                 yield row - first, ids[twin]
@@ -52,5 +56,5 @@ def twins(new: Rows, known: Rows, columns: list[str], threshold: float, among: b
             if not among:
                 continue
         for band, bucket in enumerate(own):
-            earlier[row, band] = latest[band][bucket]
-            latest[band][bucket] = row
+            earlier[at, band] = latest[bucket, band]
+            latest[bucket, band] = at
