@@ -11,8 +11,8 @@ import pandas as pd
 from stages.filter import held_out
 from stages.filter.rows import Rows
 
-# The section `filters` of params.yaml switches them. What looks at one row alone comes first, and before the ones that
-# compare rows with each other, so that no row is left out for the sake of one that is left out itself.
+# The section `filters` of params.yaml switches them. Those that look at one row alone come first, so that those that
+# compare rows with each other see what is left.
 SWITCHED = ("script", "length", "parent", "duplicate", "near_duplicate")
 
 
@@ -29,7 +29,7 @@ def sift(new: pd.DataFrame, old: pd.DataFrame, gold: dict[str, pd.DataFrame], ta
     if params.verify.student:
         from stages.filter import student  # late: it needs scikit-learn, and perhaps torch
 
-        rows.leave_out(student.find(rows, old, params, params.seed))
+        rows.leave_out(student.find(rows, old, gold, params))
     quoted = pd.Series("", index=new.index, dtype=object)
     for place, twin in held_out.leaks(rows, gold["validation"]):
         quoted.iloc[place] = twin
