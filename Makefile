@@ -4,7 +4,7 @@ BIN := .venv/bin
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint new-task estimate arms prompts budgets publish bench-teacher clean
+.PHONY: help run test test-slow lint new-task estimate arms prompts budgets publish bench-teacher bench-filters clean
 
 ## help: list the targets
 help:
@@ -70,6 +70,10 @@ publish: .venv/installed
 ## bench-teacher: requests a second, CPU and memory of the teacher, beside other clients
 bench-teacher: .venv/installed
 	@$(BIN)/python -m benchmarks.teacher
+
+## bench-filters: rows a second and memory of the filters, at 100,000 and 1,000,000 rows
+bench-filters: .venv/installed
+	@$(BIN)/python -m benchmarks.filters
 
 ## clean: remove the virtual environment (data, metrics and the cache stay)
 clean:

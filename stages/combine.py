@@ -9,53 +9,33 @@ travel along in history.parquet, so that whatever follows needs the last round's
 import pandas as pd
 
 from stages import task as tasks
+from stages.filter import sift
 from stages.pipeline import params as parameters
 from stages.pipeline import table
-from stages.pipeline.paths import Paths
+from stages.pipeline.paths import SPLITS, Paths
 from stages.pipeline.stage import number, run
 
 
 def main(name: str, q: str) -> None:
-    paths, q = Paths(name), number(q)
-    task = tasks.load(name, parameters.load())
+    params, paths, q = parameters.load(), Paths(name), number(q)
+    task = tasks.load(name, params)
     new = table.read(paths.additional(q))
     old = table.read(paths.train(q - 1)) if q else new.head(0)
-    held_out = pd.concat([table.read(paths.gold(split)) for split in ("selection", "test")])
-    new = new.assign(rejected=rejected(new, old, held_out, task))
+    gold = {split: table.read(paths.gold(split)) for split in SPLITS}
+    new = sift(new, old, gold, task, params)
     kept, dropped = new[new.rejected == ""], new[new.rejected != ""]
-    table.write(pd.concat([old, kept]), paths.train(q))
-    table.write(dropped, paths.rejected(q))
+    table.write(pd.concat([old, kept.drop(columns=["twin", "quoted"])]), paths.train(q))
+    table.write(dropped.drop(columns="quoted"), paths.rejected(q))
     table.write(history(q, paths), paths.history(q))
     table.write_json(
         {
             "rows": len(old) + len(kept),
             "new": len(kept),
+            "also_in_validation": int((kept.quoted != "").sum()),
             "rejected": dropped.rejected.value_counts().sort_index().to_dict(),
         },
         paths.metrics / f"round{q}" / "combine.json",
     )
-
-
-def rejected(new: pd.DataFrame, old: pd.DataFrame, held_out: pd.DataFrame, task) -> pd.Series:
-    """For each new row the reason why it is left out, or nothing."""
-    reasons = new.rejected.copy()
-    seen = set(fingerprints(old, task))
-    hidden = set(fingerprints(held_out, task))
-    for place, print_ in zip(new.index, fingerprints(new, task), strict=True):
-        if reasons[place]:
-            continue
-        if print_ in hidden:
-            reasons[place] = "also in selection or test"
-        elif print_ in seen:
-            reasons[place] = "duplicate"
-        seen.add(print_)
-    return reasons
-
-
-def fingerprints(rows: pd.DataFrame, task) -> list[tuple]:
-    """What two rows have in common that are the same but for case and white space."""
-    columns = [rows[column].str.lower().str.split().str.join(" ") for column in task.columns]
-    return list(zip(*columns, strict=True))
 
 
 def history(q: int, paths: Paths) -> pd.DataFrame:

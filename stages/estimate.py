@@ -63,8 +63,10 @@ class Estimate:
         self.known_labels = self.paths.labels.is_file()
 
     def lines(self) -> list[Line]:
-        found = [self.rationales(), self.seed()]
-        return found + [self.extrapolate(entry.q) for entry in self.params.rounds]
+        written = [self.seed()] + [self.extrapolate(entry.q) for entry in self.params.rounds]
+        if self.params.verify.teacher:
+            written = [each for line in written for each in (line, self.verify(line))]
+        return [self.rationales(), *written]
 
     def rationales(self) -> Line:
         """Of the first turn: a teacher that repeats itself is asked up to two times more."""
@@ -117,6 +119,11 @@ class Estimate:
         requests = [prompt.request(self.task.error_slots(row)) for row in examples]
         count = method.mined[q] if method.mined else round(self.rate() * count) * method.extrapolations_per_error
         return self.line(f"extrapolate {q}", requests, count, assumed=True)
+
+    def verify(self, line: Line) -> Line:
+        """The blind question about each of the rows that a stage writes."""
+        request = Prompt.of(self.task, self.params, "verify").request(self.task.blind_slots(self.filler(), self.labels))
+        return self.line(f"verify {line.stage}", [request], line.requests, assumed=True)
 
     def rate(self) -> float:
         """The share of wrong validation rows in the latest round that was mined."""

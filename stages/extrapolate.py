@@ -14,6 +14,7 @@ from stages.pipeline import table
 from stages.pipeline.paths import Paths
 from stages.pipeline.stage import number, run
 from stages.teacher import spending, synthetic
+from stages.teacher.verification import verified
 
 
 def main(name: str, q: str) -> None:
@@ -25,7 +26,10 @@ def main(name: str, q: str) -> None:
     answers, usage = teacher.ask(requests, name, params, check=task.check, spent_before=spent)
     if not requests:
         answers = [synthetic.gold(row[task.written]) for row in wanted]
-    table.write(synthetic.rows(task, wanted, answers, q + 1), paths.additional(q + 1))
+    rows = synthetic.rows(task, wanted, answers, q + 1)
+    if requests:
+        rows, usage = verified(task, rows, table.read_json(paths.labels), params, usage, spent)
+    table.write(rows, paths.additional(q + 1))
     table.write_json({"rows": len(wanted), **usage}, paths.metrics / f"round{q}" / "extrapolate.json")
 
 

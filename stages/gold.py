@@ -95,7 +95,7 @@ def rows_of(file: str, split: str, task, settings, known=None) -> pd.DataFrame:
             raise UserError(f"{file} row {blank.idxmax()}: `{wanted[column]}` is empty")
     rows = task.verified(rows.astype(dict.fromkeys(task.columns, str)), file, known)
     rows.insert(0, "id", identified(raw, file, split, settings))
-    twice = rows.duplicated(list(task.columns))
+    twice = tasks.fingerprints(rows, task).duplicated()
     kept = rows[~twice]
     kept.attrs["duplicates"] = rows.id[twice].tolist()
     return kept
@@ -116,8 +116,7 @@ def identified(raw: pd.DataFrame, file: str, split: str, settings) -> pd.Series:
 
 def without(pool: pd.DataFrame, test: pd.DataFrame, task, settings) -> tuple[pd.DataFrame, int]:
     """The pool without rows that also stand in test. Raises UserError unless `gold.overlap` is `drop`."""
-    columns = list(task.columns)
-    shared = pd.MultiIndex.from_frame(pool[columns]).isin(pd.MultiIndex.from_frame(test[columns]))
+    shared = tasks.fingerprints(pool, task).isin(tasks.fingerprints(test, task))
     if shared.any() and settings.overlap == "error":
         raise UserError(
             f"{settings.source} row {pool.index[shared][0]} also stands in {settings.test} ({shared.sum()} rows do): "

@@ -100,7 +100,7 @@ def described(name: str, gold: str, kind: str, columns: dict, params, rows) -> t
 
 def asks(task) -> bool:
     """Whether a pair's second text is a question, which needs prompts of its own."""
-    return getattr(task, "written", "") == "question"
+    return task.columns == ("premise", "question")
 
 
 def _add(name: str, task: dict) -> None:

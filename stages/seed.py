@@ -11,6 +11,7 @@ from stages.pipeline.paths import Paths
 from stages.pipeline.stage import run
 from stages.teacher import spending, synthetic
 from stages.teacher.prompt import Prompt
+from stages.teacher.verification import verified
 
 
 def main(name: str) -> None:
@@ -28,7 +29,9 @@ def main(name: str) -> None:
     requests = [prompt.request(task.seed_slots(row)) for row in wanted]
     spent = spending.before(name, "seed", params)
     answers, usage = teacher.ask(requests, name, params, check=task.check, spent_before=spent)
-    table.write(synthetic.rows(task, wanted, answers, 0), paths.seed)
+    rows = synthetic.rows(task, wanted, answers, 0)
+    rows, usage = verified(task, rows, labels, params, usage, spent)
+    table.write(rows, paths.seed)
     table.write_json({"rows": len(wanted), **usage}, paths.metrics / "seed.json")
 
 

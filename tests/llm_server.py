@@ -26,6 +26,7 @@ DEFAULTS = {
     "headers": {},  # of every response
     "retry_after": None,  # the header of 429s
     "text": None,  # the answer; None: one that names the prompt
+    "echo": None,  # the answer is the prompt's last line with these words after it
     "texts": [],  # the answers to the first, second, ... call of a body
     "finish": "stop",
     "choices": 1,
@@ -120,6 +121,7 @@ async def serve() -> None:
         space.answers[raw] += 1
         nth = space.answers[raw] - 1
         text = told["text"] or f"Here stands what the server wrote about {prompt[-60:]!r}"
+        text = text if told["echo"] is None else f"{prompt.splitlines()[-1]} {told['echo']}"
         text = told["texts"][nth] if nth < len(told["texts"]) else text
         finish = "length" if fault == "truncated" else told["finish"]
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}

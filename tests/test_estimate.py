@@ -43,6 +43,10 @@ def test_before_anything_ran_it_is_marked_as_assumed(fresh):
     tokens = int(found["reviews seed"][2].removeprefix("~").replace(",", ""))
     assert spend == pytest.approx((0.4 * tokens + 1.6 * 40960) / 1e6, abs=1e-4)
     assert "budget: $2 (the estimate is" in fresh.stage("estimate").stdout
+    assert "reviews verify seed" not in found
+    fresh.set({"verify.teacher": "drop"})
+    found = estimate(fresh)
+    assert found["reviews verify seed"][0] == "~40" and found["reviews verify extrapolate 0"][0] == "~18"
 
 
 def test_an_unknown_price_is_said_to_be_unknown(fresh):

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.combine import fingerprints, rejected
 from stages.pipeline import table
 from stages.pipeline.params import Task as Settings
 from stages.statistics.compute import by_the_paper, compute
@@ -107,28 +106,6 @@ def test_several_training_seeds(repository):
     predictions = read(repository, "predictions.parquet")
     assert predictions.seed.unique().tolist() == [0, 1, 2]
     assert metric(repository, "final.json")["test"]["deviation"] == 0, "naive Bayes has nothing random"
-
-
-def rows(*texts: str, **columns) -> pd.DataFrame:
-    return pd.DataFrame({"text": texts, "rejected": "", **columns})
-
-
-def test_filters_name_their_reasons():
-    new = rows("A new  one", "old one", "a NEW one", "held out", "refused")
-    new.loc[4, "rejected"] = "refusal"
-    found = rejected(new, rows("Old one"), rows("Held  out"), TASK)
-    assert found.tolist() == ["", "duplicate", "duplicate", "also in selection or test", "refusal"]
-
-
-@given(st.lists(st.text(alphabet="aA b", min_size=1), max_size=20))
-@settings(derandomize=True)
-def test_filters_leave_each_text_once(texts):
-    new = rows(*texts)
-    if new.empty:
-        return
-    found = rejected(new, new.head(0), new.head(0), TASK)
-    kept = [print_ for print_, reason in zip(fingerprints(new, TASK), found, strict=True) if not reason]
-    assert sorted(kept) == sorted(set(fingerprints(new, TASK)))
 
 
 def test_seed_plan_grows_without_changing_what_was_there():

@@ -96,6 +96,24 @@ class Method(Section):
         return self
 
 
+class Filters(Section):
+    """What keeps a synthetic row out of the training data: one field a module of stages/filter."""
+
+    script: bool
+    length: float | None = Field(ge=1)
+    parent: float | None = Field(gt=0, le=1)
+    duplicate: bool
+    near_duplicate: float | None = Field(ge=0.6, le=1)
+
+
+class Verify(Section):
+    """Whose word decides whether a row is of the label that the teacher was asked for."""
+
+    teacher: Literal["drop", "relabel"] | None
+    student: Literal["drop"] | None
+    confidence: float = Field(gt=0, lt=1)
+
+
 class Template(Section):
     """The template teacher."""
 
@@ -159,6 +177,8 @@ class Params(Section):
     task: dict[str, Task]
     gold: Gold
     method: Method
+    filters: Filters
+    verify: Verify
     teacher: Teacher
     template: Template
     student: Student

@@ -9,11 +9,12 @@ import pandas as pd
 from stages.pipeline.params import Task as Settings
 from stages.pipeline.stage import UserError
 from stages.task._faults import copied
+from stages.teacher.answers import parse_label
 
 
 class Task:
     columns = ("text",)  # what the student reads; rows that agree in it are the same row
-    written = "text"  # the one of them that the teacher writes
+    written = "text"  # which of them the teacher writes; the others are given
     targets = ("label",)  # what it learns
     optional = ()  # those of the columns and targets that a gold file may lack
     stratum = "label"  # what gold is stratified by and errors are counted by: see `strata`
@@ -25,8 +26,14 @@ class Task:
         "rationale": {"label", "count"},
         "seed": {"label", "rationales", "examples"},
         "extrapolate": {"label", "text", "predicted"},
+        "verify": {"labels", "text"},
     }
-    required: ClassVar = {"rationale": {"label"}, "seed": {"label"}, "extrapolate": {"label", "text"}}
+    required: ClassVar = {
+        "rationale": {"label"},
+        "seed": {"label"},
+        "extrapolate": {"label", "text"},
+        "verify": {"labels", "text"},
+    }
 
     def __init__(self, name: str, settings: Settings):
         self.name, self.settings = name, settings
@@ -94,6 +101,16 @@ class Task:
     def error_slots(self, error: dict) -> dict:
         """What an extrapolation prompt shows of a misclassified gold row (Alg. 2, line 9)."""
         return {"label": self.word(error["label"]), "text": error["text"], "predicted": self.word(error["predicted"])}
+
+    def blind_slots(self, row: dict, labels: list[str]) -> dict:
+        """What a verification prompt shows: the row without its label, and all labels."""
+        shown = {column: row[column] for column in self.columns}
+        return {"labels": [self.word(label) for label in labels], **shown}
+
+    def judged(self, answer: str, row: dict, labels: list[str]) -> dict | None:
+        """The targets that a blind answer gives to the row; None where it names no label, or several."""
+        label = parse_label(answer, {label: (label, self.word(label)) for label in labels})
+        return None if label is None else {"label": label}
 
     def check(self, text: str, request) -> tuple[str, str | None]:
         """The answer, and why it cannot be used: here only a copy of the error that it should extrapolate."""

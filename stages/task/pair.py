@@ -22,8 +22,13 @@ class Task(classification.Task):
         self.variables = {
             "seed": {"label", "premise", "examples"},
             "extrapolate": {"label", "premise", self.written, "predicted"},
+            "verify": {"labels", "premise", self.written},
         }
-        self.required = {"seed": {"label", "premise"}, "extrapolate": {"label", "premise", self.written}}
+        self.required = {
+            "seed": {"label", "premise"},
+            "extrapolate": {"label", "premise", self.written},
+            "verify": {"labels", "premise", self.written},
+        }
 
     def contexts(self, rows: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
         """Each premise once, but for those that also stand in test."""

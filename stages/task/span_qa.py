@@ -14,6 +14,7 @@ from stages.statistics import squad
 from stages.task._contexts import in_turn
 from stages.task._faults import copied, echo, stray_quote, unasked, words
 
+AGREED = 0.5  # the F1 from which on a blind answer is the same one
 ASKING = ("who", "what", "when", "where", "which", "why", "how")
 
 
@@ -29,8 +30,13 @@ class Task:
     variables: ClassVar = {
         "seed": {"context", "answer"},
         "extrapolate": {"context", "question", "answer", "predicted"},
+        "verify": {"context", "question"},
     }
-    required: ClassVar = {"seed": {"context", "answer"}, "extrapolate": {"context", "question", "answer"}}
+    required: ClassVar = {
+        "seed": {"context", "answer"},
+        "extrapolate": {"context", "question", "answer"},
+        "verify": {"context", "question"},
+    }
 
     def __init__(self, name: str, settings: Settings):
         self.name, self.settings = name, settings
@@ -123,6 +129,15 @@ class Task:
     def error_slots(self, error: dict) -> dict:
         """What an extrapolation prompt shows: Alg. 3's c_mis and x_mis, and the answer, which is kept."""
         return {key: error[key] for key in ("context", "question", "answer", "predicted")}
+
+    def blind_slots(self, row: dict, labels: list[str]) -> dict:
+        """What a verification prompt shows: the row without its answer."""
+        return {column: row[column] for column in self.columns}
+
+    def judged(self, answer: str, row: dict, labels: list[str]) -> dict | None:
+        """The row's own targets when a blind answer is the same, or shares half of its words by SQuAD's F1."""
+        same = max(squad.f1(answer, [row["answer"]]), squad.exact_match(answer, [row["answer"]])) >= AGREED
+        return {target: row[target] for target in self.targets} if same else None
 
     def check(self, text: str, request) -> tuple[str, str | None]:
         slots = request.slots

@@ -7,6 +7,7 @@ instead of the task.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 LABELS = (
     "review|text|sentence|answer|response|output|utterance|hypothesis|premise|question|query|example|message|comment"
@@ -51,6 +52,8 @@ REFUSAL = re.compile(
 # Scripts without spaces between words: each character counts as a word.
 WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|[^\W\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]+")
 
+DENIAL = {"not", "no", "never", "neither", "nor", "cannot", "without", "hardly"}  # up to three words before a label
+
 MARKER = re.compile(
     r"""[*_]{0,2} (?: \(?\d{1,3}[.):\]] | \(?(?:[a-z]|[ivx]{2,4})[.)] | [-*•‣◦·–—+]
         | (?:reason|rationale|point|feature|aspect|factor|item)\s*\#?\d+\s*[.:)-] ) (?:[*_]{2}(?=\s))? \s+""",
@@ -94,6 +97,41 @@ def parse_list(text: str) -> list[str]:
         if item:
             found.setdefault(item.casefold(), item)
     return list(found.values())
+
+
+def parse_label(text: str, names: dict[str, Iterable[str]]) -> str | None:
+    """The one label that an answer names by any of its `names`, as a whole, in its first line, or in a sentence.
+
+    A name inside a longer one does not count ("in" of "not in"). None when the answer names no label or several, and
+    when it denies one ("not positive", where no label is called so).
+    """
+    exact = {label for label, own in names.items() if text.strip().casefold() in map(str.casefold, own)}
+    if len(exact) == 1:
+        return exact.pop()
+    phrases = {}
+    for label, own in names.items():
+        for name in own:
+            phrases.setdefault(_words(name), set()).add(label)
+    found = [_named(_words(part), phrases) for part in (text.strip().partition("\n")[0], text)]
+    return next((labels.pop() for labels in found if len(labels) == 1), None)
+
+
+def _named(words: tuple, phrases: dict[tuple, set]) -> set:
+    """The labels whose phrases stand in the words outside of longer ones; none when one of them is denied."""
+    taken, found = set(), set()
+    for phrase in sorted(filter(None, phrases), key=len, reverse=True):
+        for at in range(len(words) - len(phrase) + 1):
+            place = range(at, at + len(phrase))
+            if words[at : at + len(phrase)] == phrase and taken.isdisjoint(place):
+                if DENIAL.intersection(words[max(at - 3, 0) : at]):
+                    return set()
+                taken.update(place)
+                found |= phrases[phrase]
+    return found
+
+
+def _words(text: str) -> tuple:
+    return tuple(WORD.findall(re.sub("n['’]t\\b", " not", text.casefold()).replace("_", " ")))
 
 
 def _thought(text: str) -> str:

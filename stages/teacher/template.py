@@ -59,6 +59,11 @@ class Provider:
         return {"model": self.model, "step": request.step, "slots": request.slots, "seed": self.seed}
 
     async def answer(self, body: dict, sample: int, attempt: int) -> Reply:
+        if body["step"] == "verify":
+            raise UserError(
+                "the template teacher writes by rules and cannot judge: leave verify.teacher empty in params.yaml, or "
+                "set teacher.provider to openai"
+            )
         label = body["slots"].get("label")
         if "labels" in self.templates and label not in self.templates["labels"] and "answer" not in body["slots"]:
             known = ", ".join(self.templates["labels"])
