@@ -9,7 +9,7 @@ from tests.conftest import Repository
 from tests.llm_server import Server
 
 FINAL = "metrics/reviews/final.json"
-SIMILAR, ALIKE = "similar to:", "like this one:"
+TEXT, MISTAKEN = "{{ text }}", "{{ text }} ({{ predicted }}?)"
 
 
 def clone(repository: Repository, name: str) -> Repository:
@@ -26,13 +26,13 @@ def clean(repository: Repository) -> bool:
 
 
 def test_branch_diff_merge_and_conflict(repository):
-    repository.run("git", "switch", "-q", "-c", "alike")
-    repository.edit("prompts/reviews/s3/extrapolate.md", SIMILAR, ALIKE)
+    repository.run("git", "switch", "-q", "-c", "mistaken")
+    repository.edit("prompts/reviews/s3/extrapolate.md", TEXT, MISTAKEN)
     assert "extrapolate@reviews-round0" in repository.repro()
     diff = json.loads(repository.run("dvc", "metrics", "diff", "main", "--json").stdout)
     assert FINAL in diff, diff
     assert "metrics/reviews/round0/train.json" not in diff, diff
-    repository.run("git", "commit", "-qam", "Other words")
+    repository.run("git", "commit", "-qam", "What it was taken for")
 
     repository.run("git", "switch", "-q", "main")
     repository.run("dvc", "checkout")
@@ -41,13 +41,13 @@ def test_branch_diff_merge_and_conflict(repository):
     repository.repro()
     repository.run("git", "commit", "-qam", "Two rows an error")
 
-    assert "CONFLICT" in repository.run("git", "merge", "alike", ok=False).stdout
+    assert "CONFLICT" in repository.run("git", "merge", "mistaken", ok=False).stdout
     repository.run("git", "checkout", "ORIG_HEAD", "--", "dvc.lock", "metrics")
     assert repository.repro()[0] == "extrapolate@reviews-round0"
-    repository.run("git", "commit", "-qam", "Merge alike")
+    repository.run("git", "commit", "-qam", "Merge mistaken")
     assert clean(repository)
     assert len(repository.run("git", "log", "--merges", "--format=%h").stdout.split()) == 1
-    assert ALIKE in (repository.folder / "prompts/reviews/s3/extrapolate.md").read_text()
+    assert MISTAKEN in (repository.folder / "prompts/reviews/s3/extrapolate.md").read_text()
 
 
 def test_experiment_without_editing(repository):
