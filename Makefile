@@ -4,7 +4,7 @@ BIN := .venv/bin
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint new-task estimate arms prompts budgets publish bench-teacher bench-filters clean
+.PHONY: help run test test-slow lint ci new-task estimate arms prompts budgets publish bench-teacher bench-filters clean
 
 ## help: list the targets
 help:
@@ -26,6 +26,12 @@ test-slow: .venv/installed
 ## lint: style and common mistakes
 lint: .venv/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+## ci [BASE=main]: what continuous integration runs: lint, test, whether dvc.lock is current; the metrics against BASE
+BASE ?= main
+ci: .venv/installed
+	@.ci/run
+	@.ci/check "$(BASE)"
 
 # What the kinds of tasks call their columns; each may be set to the name that the gold file has for it.
 COLUMNS := TEXT LABEL PREMISE HYPOTHESIS QUESTION CONTEXT ANSWER ANSWER_START
