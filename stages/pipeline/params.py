@@ -117,6 +117,10 @@ class Student(Section):
     weight_decay: float = Field(ge=0)
 
 
+class Coverage(Section):
+    sample: int = Field(ge=4)
+
+
 class Params(Section):
     tasks: list[str] = Field(min_length=1)
     rounds: list[Round] = Field(min_length=1)
@@ -128,6 +132,7 @@ class Params(Section):
     teacher: Teacher
     template: Template
     student: Student
+    coverage: Coverage
 
     @field_validator("rounds")
     @classmethod

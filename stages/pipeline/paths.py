@@ -20,6 +20,10 @@ class Paths:
         self.final_curve = self.data / "curve.csv"
         self.baseline_predictions = self.data / "baseline" / "predictions.parquet"
         self.baseline_curve = self.data / "baseline" / "curve.csv"
+        self.quality = self.data / "quality.parquet"
+        self.coverage_points = self.data / "coverage" / "points.parquet"
+        self.coverage_sweep = self.data / "coverage" / "sweep.csv"
+        self.coverage_map = self.data / "coverage" / "map.png"
         self.report = Path("reports") / f"{task}.md"
         self.picture = Path("reports") / f"{task}.png"
 

@@ -35,6 +35,12 @@ def embed(texts: Sequence[str], model: str, max_tokens: int) -> tuple[np.ndarray
     return np.stack([found[text][0] for text in texts]), sum(found[text][1] for text in texts)
 
 
+def pieces(texts: Sequence[str], model: str) -> list[list[int]]:
+    """Return each text as the ids of its tokens, [CLS] and [SEP] or their like included, cut where the model's own
+    limit is: 512 tokens for most encoders, whatever student.max_tokens is."""
+    return [row["input_ids"] for row in tokenize(load_tokenizer(model), list(texts))]
+
+
 def _encode(texts, model, max_tokens) -> list[tuple[np.ndarray, int]]:
     """Return the mean of each text's token vectors, scaled to length 1, and how many tokens it has."""
     import torch  # here and not above: a run that finds every text in the cache needs neither

@@ -13,6 +13,7 @@ from stages.task._faults import copied
 
 class Task:
     columns = ("text",)  # what the student reads; rows that agree in it are the same row
+    written: str = "text"  # the one of these columns that the teacher writes
     targets = ("label",)  # what it learns
     optional = ()  # those of the columns and targets that a gold file may lack
     stratum = "label"  # what gold is stratified by and errors are counted by: see `strata`

@@ -19,6 +19,7 @@ ASKING = ("who", "what", "when", "where", "which", "why", "how")
 
 class Task:
     columns = ("context", "question")
+    written: str = "question"
     targets = ("answer", "answer_start")
     optional = ("answer_start",)
     stratum = "question_word"
