@@ -190,6 +190,12 @@ def test_long_pairs_lose_tokens_of_the_longer_text(models):
     assert tokenizer.decode(row["input_ids"]).split() == ["[CLS]", "weak", "[SEP]", *["film"] * 6, "[SEP]"]
 
 
+def test_pieces_are_cut_where_the_model_ends(models):
+    short, long = embedding.pieces(["weak film", "film " * 100], models["bert"])
+    assert len(short) == 4, "[CLS] and [SEP] count"
+    assert len(long) == 64
+
+
 def test_cached_texts_need_no_encoder(models, monkeypatch):
     learnt = learn(settings(models["bert"], "probe"))
     texts, _ = rows(90, 1)
