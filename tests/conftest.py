@@ -21,6 +21,7 @@ SMALL = {
     "task.reviews.seed_rows": 40,
     "method.rationales_per_label": 20,
     "student.kind": "words",
+    "coverage.sample": 20,
 }
 
 
@@ -88,8 +89,9 @@ def checkout(folder: Path) -> Repository:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    shutil.copyfile(ROOT / "tests" / "words_student.py", folder / "stages" / "student" / "words.py")
-    shutil.copyfile(ROOT / "tests" / "words_reader.py", folder / "stages" / "student" / "span" / "words.py")
+    stand_ins = {"student": "words.py", "reader": "span/words.py", "embedding": "embedding.py"}
+    for name, place in stand_ins.items():
+        shutil.copyfile(ROOT / "tests" / f"words_{name}.py", folder / "stages" / "student" / place)
     repository = Repository(folder)
     repository.set(SMALL)
     repository.run("git", "init", "-q", "-b", "main")

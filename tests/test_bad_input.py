@@ -252,9 +252,8 @@ def test_unknown_kind_of_student(repository):
     assert "finetune" in said
 
 
-@pytest.mark.parametrize("kind", ["finetune", "probe"])
-def test_model_that_cannot_be_loaded(repository, kind):
-    repository.set({"student.kind": kind, "student.model": "nobody/nothing"})
+def test_model_that_cannot_be_loaded(repository):
+    repository.set({"student.kind": "finetune", "student.model": "nobody/nothing"})
     said = fails(repository, "train", "reviews", "0", HF_HUB_OFFLINE="1")
     assert "nobody/nothing" in said
     assert "student.model" in said

@@ -14,7 +14,9 @@ print(time.process_time() - start, sorted(heavy & set(sys.modules)))
 """
 
 
-@pytest.mark.parametrize("stage", ["gold", "rationales", "seed", "combine", "mine", "extrapolate", "report"])
+@pytest.mark.parametrize(
+    "stage", ["gold", "rationales", "seed", "combine", "mine", "extrapolate", "report", "quality", "coverage"]
+)
 def test_light_stages_import_in_under_a_second(stage):
     seconds = []
     for _ in range(3):

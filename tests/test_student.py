@@ -11,7 +11,7 @@ import pytest
 from stages import student
 from stages.pipeline import params
 from stages.pipeline.stage import UserError
-from stages.student import encoder, probe
+from stages.student import embedding, encoder, probe
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 NAMES = ["bad", "good", "odd"]
@@ -196,11 +196,17 @@ def test_long_pairs_lose_tokens_of_the_longer_text(models):
     assert tokenizer.decode(row["input_ids"]).split() == ["[CLS]", "weak", "[SEP]", *["film"] * 6, "[SEP]"]
 
 
+def test_pieces_are_cut_where_the_model_ends(models):
+    short, long = embedding.pieces(["weak film", "film " * 100], models["bert"])
+    assert len(short) == 4, "[CLS] and [SEP] count"
+    assert len(long) == 64
+
+
 def test_cached_texts_need_no_encoder(models, monkeypatch):
     learnt = learn(settings(models["bert"], "probe"))
     texts, _ = rows(90, 1)
     before = learnt.predict(texts)
-    monkeypatch.setattr(probe, "_encode", lambda *_: pytest.fail("the encoder was loaded"))
+    monkeypatch.setattr(embedding, "_encode", lambda *_: pytest.fail("the encoder was loaded"))
     assert (learnt.predict(texts) == before).all()
     assert learn(settings(models["bert"], "probe")).tokens == learnt.tokens
     for other in settings(models["bert"], "probe", max_tokens=8), settings(models["distilbert"], "probe"):
@@ -210,11 +216,11 @@ def test_cached_texts_need_no_encoder(models, monkeypatch):
 
 def test_processes_share_the_cache(models, tmp_path):
     code = f"""
-from stages.student import probe
+from stages.student import embedding
 import numpy as np
-probe._encode = lambda texts, *_: [(np.full(4, len(text), np.float32), 1) for text in texts]
+embedding._encode = lambda texts, *_: [(np.full(4, len(text), np.float32), 1) for text in texts]
 for start in range(30):
-    vectors, _ = probe._embed(["x" * n for n in range(start, start + 20)], {models["bert"]!r}, 8)
+    vectors, _ = embedding.embed(["x" * n for n in range(start, start + 20)], {models["bert"]!r}, 8)
     assert vectors[:, 0].tolist() == list(range(start, start + 20))
 """
     root = str(Path(student.__file__).parents[2])

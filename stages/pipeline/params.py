@@ -169,6 +169,10 @@ class Student(Section):
         return Student.model_validate({**self.model_dump(), **changes})
 
 
+class Coverage(Section):
+    sample: int = Field(ge=4)
+
+
 class Params(Section):
     tasks: list[str] = Field(min_length=1)
     rounds: list[Round] = Field(min_length=1)
@@ -182,6 +186,7 @@ class Params(Section):
     teacher: Teacher
     template: Template
     student: Student
+    coverage: Coverage
 
     @field_validator("rounds")
     @classmethod

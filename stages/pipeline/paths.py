@@ -22,6 +22,10 @@ class Paths:
         self.baseline_curve = self.data / "baseline" / "curve.csv"
         self.learning = self.data / "learning.csv"
         self.card = self.data / "README.md"
+        self.quality = self.data / "quality.parquet"
+        self.coverage_points = self.data / "coverage" / "points.parquet"
+        self.coverage_sweep = self.data / "coverage" / "sweep.csv"
+        self.coverage_map = self.data / "coverage" / "map.png"
         self.report = Path("reports") / f"{task}.md"
         self.picture = Path("reports") / f"{task}.png"
 

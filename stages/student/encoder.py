@@ -48,17 +48,20 @@ def fingerprint(model: str) -> str:
         return f"{model}@{config.parent.name}"  # the hub's cache is laid out as snapshots/<revision>/config.json
 
 
-def load_tokenizer(model: str, max_tokens: int):
-    """Return the tokenizer of `model`, truncating at `max_tokens`. Raises UserError when that cannot work."""
+def load_tokenizer(model: str, max_tokens: int | None = None):
+    """Return the tokenizer of `model`, truncating at `max_tokens`, or at the model's own limit when that is None.
+
+    Raises UserError when that cannot work.
+    """
     from transformers import AutoTokenizer
 
     with _loading(model) as options:
         tokenizer = AutoTokenizer.from_pretrained(locate(model), **options)
     if tokenizer.pad_token is None:
         raise UserError(f"student.model: `{model}` has no padding token; name an encoder")
-    if max_tokens > tokenizer.model_max_length:
+    if max_tokens and max_tokens > tokenizer.model_max_length:
         raise UserError(f"student.max_tokens: `{model}` reads at most {tokenizer.model_max_length} tokens")
-    tokenizer.model_max_length = max_tokens
+    tokenizer.model_max_length = max_tokens or tokenizer.model_max_length
     return tokenizer
 
 

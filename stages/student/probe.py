@@ -1,23 +1,18 @@
 """A student that leaves the encoder frozen and fits a logistic regression on its sentence embeddings."""
 
-import hashlib
 import json
-import os
-import sqlite3
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from platformdirs import user_cache_dir
 from safetensors.numpy import load_file, save_file
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from stages.pipeline.stage import UserError
-from stages.student.encoder import fingerprint, load_model, load_tokenizer, run, tokenize
+from stages.student.embedding import embed, parameters
 
 STRENGTHS = 10.0, 1.0, 100.0  # values of C; the first stands when the selection rows do not prefer another
 
@@ -108,8 +103,8 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     logs = log_softmax(features @ weight.T + bias, axis=1)
     right = (logs.argmax(1) == targets).mean()
     loss = -logs[np.arange(len(targets)), targets].mean()
-    parameters = _parameters(settings.model)
-    probe = Probe(names, settings.model, settings.max_tokens, weight, bias, pd.DataFrame(), tokens, parameters)
+    shape = settings.model, settings.max_tokens
+    probe = Probe(names, *shape, weight, bias, pd.DataFrame(), tokens, parameters(settings.model))
     curve = {"epoch": 1, "loss": float(loss), "train_accuracy": float(right)}
     curve["selection_score"] = max(scores) if selection_inputs else float("nan")
     curve["test_score"] = probe.score(*watched)
@@ -120,74 +115,6 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
 def _features(inputs, model, max_tokens) -> tuple[np.ndarray, int]:
     """Return features (rows, width) and the number of tokens read: u for a text; u, v, |u - v|, u * v for a pair."""
     if not isinstance(inputs[0], tuple):
-        return _embed(inputs, model, max_tokens)
-    (u, first), (v, second) = (_embed(side, model, max_tokens) for side in zip(*inputs, strict=True))
+        return embed(inputs, model, max_tokens)
+    (u, first), (v, second) = (embed(side, model, max_tokens) for side in zip(*inputs, strict=True))
     return np.hstack([u, v, np.abs(u - v), u * v]), first + second
-
-
-def _embed(texts, model, max_tokens) -> tuple[np.ndarray, int]:
-    """Return embeddings (texts, hidden) of length 1 and the number of tokens read, from the cache where it has them."""
-    mark = fingerprint(model)
-    keys = {text: hashlib.sha256(f"{mark}\n{max_tokens}\n{text}".encode()).digest() for text in texts}
-    with _cache() as cache:
-        found = {}
-        for text, key in keys.items():
-            if row := cache.execute("SELECT vector, tokens FROM embedding WHERE key = ?", (key,)).fetchone():
-                found[text] = np.frombuffer(row[0], "<f4"), row[1]
-        missing = [text for text in keys if text not in found]
-        if missing:
-            found |= zip(missing, _encode(missing, model, max_tokens), strict=True)
-            fresh = [(keys[text], found[text][0].astype("<f4").tobytes(), found[text][1]) for text in missing]
-            cache.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?, ?)", fresh)
-            cache.commit()
-    return np.stack([found[text][0] for text in texts]), sum(found[text][1] for text in texts)
-
-
-def _encode(texts, model, max_tokens) -> list[tuple[np.ndarray, int]]:
-    """Return the mean of each text's token vectors, scaled to length 1, and how many tokens it has."""
-    import torch  # here and not above: a run that finds every text in the cache needs neither
-
-    def mean(output, batch):
-        mask = batch["attention_mask"].unsqueeze(-1)
-        return torch.nn.functional.normalize((output.last_hidden_state * mask).sum(1), dim=-1)
-
-    tokenizer = load_tokenizer(model, max_tokens)
-    encoder = _encoder(model).to(torch.accelerator.current_accelerator(check_available=True) or "cpu")
-    rows = tokenize(tokenizer, texts)
-    vectors = run(encoder, tokenizer, rows, encoder.config.hidden_size, mean)
-    return [(vector, len(row["input_ids"])) for vector, row in zip(vectors, rows, strict=True)]
-
-
-def _parameters(model) -> int:
-    """Return how many weights the encoder has, from the cache once it was counted."""
-    mark = fingerprint(model)
-    with _cache() as cache:
-        if row := cache.execute("SELECT parameters FROM encoder WHERE model = ?", (mark,)).fetchone():
-            return row[0]
-        count = _encoder(model).num_parameters()
-        cache.execute("INSERT OR IGNORE INTO encoder VALUES (?, ?)", (mark, count))
-        cache.commit()
-        return count
-
-
-def _encoder(model):
-    """Return the encoder of `model`, on the processor."""
-    from transformers import AutoModel
-
-    loaded = load_model(AutoModel, model)
-    return loaded.get_encoder() if loaded.config.is_encoder_decoder else loaded
-
-
-@contextmanager
-def _cache():
-    """Yield the table of embeddings, kept across runs and shared by processes. Raises UserError when it is broken."""
-    path = Path(os.environ.get("STUDENT_CACHE") or Path(user_cache_dir("synthesis-step-by-step")) / "embeddings.sqlite")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=60)) as cache:
-            cache.execute("PRAGMA journal_mode = WAL")
-            cache.execute("CREATE TABLE IF NOT EXISTS embedding (key BLOB PRIMARY KEY, vector BLOB, tokens INTEGER)")
-            cache.execute("CREATE TABLE IF NOT EXISTS encoder (model TEXT PRIMARY KEY, parameters INTEGER)")
-            yield cache
-    except (sqlite3.Error, OSError) as error:
-        raise UserError(f"{path}: {error}; delete it, or name another file in $STUDENT_CACHE") from error
