@@ -14,12 +14,11 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from stages import compare
-from stages.comparison import budgets, contest
+from stages.comparison import budgets, contest, paired
 from stages.comparison.arm import GOLD, Arm, Student
 from stages.pipeline import table
 from stages.pipeline.params import Task as Settings
 from stages.pipeline.stage import UserError
-from stages.statistics import paired
 from stages.task import classification, span_qa
 from stages.teacher import spending
 from tests.conftest import Repository, copied

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from stages.comparison import paired
 from stages.comparison.arm import Student
 from stages.pipeline import markdown
 from stages.pipeline.stage import UserError
-from stages.statistics import paired
 
 LEVEL = 0.05
 HOW = {

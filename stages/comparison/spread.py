@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from stages.comparison import paired
 from stages.comparison.arm import Arm
 from stages.pipeline.markdown import chance, table
 from stages.pipeline.stage import UserError
-from stages.statistics import paired
 
 
 def shown(arms: list[Arm]) -> list[str]:
