@@ -160,13 +160,11 @@ def parted(rows: pd.DataFrame, count: int, task, seed: int) -> tuple[pd.DataFram
     taken, lacking = set(), Counter()  # of each stratum, its share in the groups so far less what is taken, * len(rows)
     for members in several:
         held = Counter(stratum_of[row] for row in members)
-        for stratum, size in held.items():
-            lacking[stratum] += count * size
+        lacking.update({stratum: count * size for stratum, size in held.items()})
         nearer = sum(size * (2 * lacking[stratum] - len(rows) * size) for stratum, size in held.items()) > 0
         if nearer and len(taken) + len(members) <= count:
             taken.update(members)
-            for stratum, size in held.items():
-                lacking[stratum] -= len(rows) * size
+            lacking.subtract({stratum: len(rows) * size for stratum, size in held.items()})
     single = ~groups.duplicated(keep=False)
     wanted = {stratum: lacking[stratum] + count * size for stratum, size in Counter(strata[single]).items()}
     taken.update(spread(rows[single], strata[single], seed, wanted).index[: count - len(taken)])

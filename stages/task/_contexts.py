@@ -21,8 +21,8 @@ def in_turn(rows: list[dict], count: int, seed: int, task: str) -> Iterator[dict
     rows = list(rows)
     if not rows:
         raise UserError(
-            f"task.{task}: no gold context is left for seed data: none of them holds an answer that "
-            f"occurs once; give task.{task}.gold.source other rows"
+            f"task.{task}: no gold context is left for seed data: none of them holds an answer "
+            f"that occurs once; give task.{task}.gold.source other rows"
         )
     for i in range(count):
         turn, place = divmod(i, len(rows))
