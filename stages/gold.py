@@ -3,10 +3,12 @@
     python -m stages.gold TASK
 
 Protocol `honest`: the three are disjoint, and validation and selection together are the budget. Protocol `paper`:
-all of the budget is both mined and used for selection, as Wang et al. (2023) did.
+all of the budget is both mined and used for selection, as Wang et al. (2023) did. What rows have in common, the premise
+of pairs or the context of questions, is never on both sides of a split.
 """
 
 import random
+from collections import Counter
 
 import pandas as pd
 
@@ -26,6 +28,8 @@ def main(name: str) -> None:
     if settings.test:
         test = rows_of(settings.test, "test", task, settings, labels)
         pool, overlap = without(pool, test, task, settings)
+        pool, related = apart(pool, test, task, settings)
+        overlap += related
         if (settings.test_rows or 0) > len(test):
             raise UserError(
                 f"task.{name}.gold.test_rows is {settings.test_rows}, but {settings.test} has only {len(test)} rows"
@@ -37,8 +41,7 @@ def main(name: str) -> None:
                 f"task.{name}.gold.test_rows must be a number below {len(pool)}, the rows of {settings.source}, "
                 "as long as gold.test is empty"
             )
-        pool, overlap = spread(pool, task.strata(pool), params.seed), 0
-        pool, test = pool[settings.test_rows :], pool[: settings.test_rows]
+        (test, pool), overlap = parted(pool, settings.test_rows, task, params.seed), 0
     budget = params.gold.budget or settings.budget or len(pool)
     if budget > len(pool):
         key = "gold.budget" if params.gold.budget else f"task.{name}.gold.budget"
@@ -47,18 +50,22 @@ def main(name: str) -> None:
     if params.gold.protocol == "paper":
         validation = selection = gold
     else:
-        held = round(budget * params.gold.selection)
-        gold = spread(gold, task.strata(gold), params.seed + 1)
-        selection, validation = gold[:held], gold[held:]
+        selection, validation = parted(gold, round(budget * params.gold.selection), task, params.seed + 1)
+    splits = {"validation": validation, "selection": selection, "test": test}
+    for split, rows in splits.items():
+        if rows.empty:
+            raise UserError(
+                f"no rows are left for {split}: raise task.{name}.gold.budget or gold.test_rows, or give it rows "
+                f"(those with the same {task.group} stay together)"
+            )
     for label in labels:
         if label not in set(validation.label):
             raise UserError(f"label `{label}` has no validation rows: raise task.{name}.gold.budget or give it rows")
-    splits = {"validation": validation, "selection": selection, "test": test}
     paths = Paths(name)
     for split, rows in splits.items():
         table.write(rows, paths.gold(split))
     table.write_json(labels, paths.labels)
-    table.write(task.contexts(validation, test), paths.contexts)
+    table.write(task.contexts(validation), paths.contexts)
     strata = task.strata(gold)
     table.write_json(
         {
@@ -127,16 +134,59 @@ def without(pool: pd.DataFrame, test: pd.DataFrame, task, settings) -> tuple[pd.
     return kept, int(shared.sum())
 
 
-def spread(rows: pd.DataFrame, strata: pd.Series, seed: int) -> pd.DataFrame:
-    """Rows in random order, so that every head of the table has each stratum at its share of the whole.
+def apart(pool: pd.DataFrame, test: pd.DataFrame, task, settings) -> tuple[pd.DataFrame, int]:
+    """The pool without rows whose group has other rows in test. Raises UserError unless `gold.overlap` is `drop`."""
+    related = task.groups(pool).isin(task.groups(test))
+    if related.any() and settings.overlap == "error":
+        raise UserError(
+            f"{settings.source} row {pool.index[related][0]}: its {task.group} also stands in {settings.test} "
+            f"({related.sum()} rows are like that): remove them, or set task.{task.name}.gold.overlap to drop"
+        )
+    return pool[~related], int(related.sum())
+
+
+def parted(rows: pd.DataFrame, count: int, task, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`count` rows and the rest: both stratified, and no group of rows on both sides.
+
+    Groups of several rows come first, the largest ahead: each is taken if there is room and the strata come nearer to
+    their shares by it. Single rows make up for what is then lacking of each stratum. So `count` is exact, unless there
+    are too few single rows: then groups are taken as long as one fits, and the last ones go to the rest.
+    """
+    strata, groups = task.strata(rows), task.groups(rows)
+    several = [list(members) for members in rows.index.groupby(groups).values() if len(members) > 1]
+    random.Random(f"{seed}/groups").shuffle(several)
+    several.sort(key=len, reverse=True)
+    stratum_of = strata.to_dict()
+    taken, lacking = set(), Counter()  # of each stratum, its share in the groups so far less what is taken, * len(rows)
+    for members in several:
+        held = Counter(stratum_of[row] for row in members)
+        lacking.update({stratum: count * size for stratum, size in held.items()})
+        nearer = sum(size * (2 * lacking[stratum] - len(rows) * size) for stratum, size in held.items()) > 0
+        if nearer and len(taken) + len(members) <= count:
+            taken.update(members)
+            lacking.subtract({stratum: len(rows) * size for stratum, size in held.items()})
+    single = ~groups.duplicated(keep=False)
+    wanted = {stratum: lacking[stratum] + count * size for stratum, size in Counter(strata[single]).items()}
+    taken.update(spread(rows[single], strata[single], seed, wanted).index[: count - len(taken)])
+    for members in several:
+        if taken.isdisjoint(members) and len(taken) + len(members) <= count:
+            taken.update(members)
+    ordered = spread(rows, strata, seed)
+    head = ordered.index.isin(taken)
+    return ordered[head], ordered[~head]
+
+
+def spread(rows: pd.DataFrame, strata: pd.Series, seed: int, shares: dict | None = None) -> pd.DataFrame:
+    """Rows in random order, so that every head of the table has each stratum at its share: of the whole, or as given.
 
     A smaller budget is thus part of a larger one, and both are stratified.
     """
-    place = {}
+    place, shares = {}, shares or Counter(strata)
     for label, members in sorted(rows.groupby(strata).groups.items()):
         members = list(members)
         random.Random(f"{seed}/{label}").shuffle(members)
-        place.update({row: ((rank + 0.5) / len(members), label) for rank, row in enumerate(members)})
+        share = max(shares[label], 1)  # a stratum that needs no more comes last
+        place.update({row: ((2 * rank + 1) / share, label) for rank, row in enumerate(members)})
     ordered = rows.loc[sorted(rows.index, key=place.__getitem__)]
     ordered.attrs.update(rows.attrs)
     return ordered

@@ -92,6 +92,7 @@ def described(name: str, gold: str, kind: str, columns: dict, params, rows) -> t
             continue
         there = ", ".join(map(str, rows.columns))
         raise UserError(f"{gold} has no column `{theirs}` (there: {there}): say which one by {column.upper()}=...")
+    settings["gold"]["columns"] = {column: columns[column] for column in ours if column in columns}
     task.verified(rows.rename(columns={theirs: ours for ours, theirs in columns.items()}), gold, None)
     if task.learner == "span":
         settings["answers"] = "gold"
@@ -110,7 +111,7 @@ def _add(name: str, task: dict) -> None:
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(parameters.FILE.read_text(encoding="utf-8"))
-    content["task"][name] = task
+    content["task"].insert(0, name, task)  # the last entry holds the blank line before the next section
     with table.whole(parameters.FILE) as draft, draft.open("w", encoding="utf-8") as file:
         yaml.dump(content, file)
 

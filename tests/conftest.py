@@ -140,7 +140,7 @@ def fresh(tmp_path) -> Repository:
 
 @pytest.fixture(scope="session")
 def all_kinds(tmp_path_factory) -> Repository:
-    """A repository in which `dvc repro` has run for a task of each kind. Do not change it: use `side_by_side`."""
+    """A repository in which `dvc repro` has run for the five tasks. Do not change it: use `side_by_side`."""
     repository = checkout(tmp_path_factory.mktemp("kinds") / "repository")
     people.add(repository)
     return run_and_committed(repository)
@@ -148,5 +148,5 @@ def all_kinds(tmp_path_factory) -> Repository:
 
 @pytest.fixture
 def side_by_side(all_kinds, tmp_path) -> Repository:
-    """A reproduced repository of the test's own, with a task of each kind."""
+    """A reproduced repository of the test's own, with the five tasks."""
     return copied(all_kinds, tmp_path)

@@ -1,4 +1,4 @@
-"""Gold rows of the kinds with contexts, for tests of the pipeline: facts about people who never were."""
+"""Gold rows of the tasks beside the demo, for tests of the pipeline: facts about people who never were."""
 
 import json
 from pathlib import Path
@@ -25,6 +25,19 @@ def context(fact: dict) -> str:
         f"{fact['name']} was born in {fact['town']} in {fact['year']}. "
         f"The family owned a mill there, which employed {fact['workers']} workers and burned down twice."
     )
+
+
+def imdb(count: int) -> list[dict]:
+    """Text, label: 1 for a review that praises; one in five says it by what the film is not."""
+    words = ["a dull, tedious mess", "a wonderful, moving film"]
+    return [
+        {
+            "text": f"{fact['name']} of {fact['town']} plays a miller in this drama of {fact['year']}: "
+            + (f"far from {words[1 - i % 2]}." if i % 5 == 0 else f"{words[i % 2]}."),
+            "label": i % 2,
+        }
+        for i, fact in enumerate(facts(count))
+    ]
 
 
 def rte(count: int) -> list[dict]:
@@ -62,11 +75,12 @@ def questions(count: int) -> list[dict]:
     return rows
 
 
-ROWS = {"rte": rte, "qnli": qnli, "adversarial_qa": questions}
+CONTEXTS = {"rte": rte, "qnli": qnli, "adversarial_qa": questions}  # the tasks that are written from contexts
+ROWS = {"imdb": imdb, **CONTEXTS}
 
 
 def add(repository, count: int = 60) -> dict:
-    """Write the gold files of the three tasks into a repository; the params that make a small run of them."""
+    """Write the gold files of the tasks into a repository; the params that make a small run of them."""
     changes = {"tasks": ["reviews", *ROWS]}
     for task, rows in ROWS.items():
         file = Path("data/gold") / task / "gold.jsonl"

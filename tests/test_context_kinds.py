@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.pipeline import table
 from stages.pipeline.params import Task as Settings
 from stages.pipeline.stage import UserError
 from stages.task import pair, span_qa
 from stages.teacher.prompt import Prompt
 from stages.teacher.request import Request
-from tests.people import ROWS, add
+from tests.people import add
 
 
 def described(kind: str, **columns) -> Settings:
@@ -129,14 +130,13 @@ def test_a_verified_answer_is_where_it_says(context, data):
     if answer.strip():
         [row] = gold(answer, start, context).itertuples()
         assert context[row.answer_start :].startswith(row.answer)
-        kept = QA.contexts(gold(answer, start, context), pd.DataFrame({"context": []}))
+        kept = QA.contexts(gold(answer, start, context))
         assert len(kept) <= 1
         assert all(context.find(answer) == context.rfind(answer) == one for one in kept.answer_start)
 
 
-def test_contexts_of_test_are_left_out():
-    rows = pd.DataFrame({"premise": ["a", "b", "a", "c"]})
-    assert RTE.contexts(rows, pd.DataFrame({"premise": ["c"]})).premise.tolist() == ["a", "b"]
+def test_each_premise_is_a_context_once():
+    assert RTE.contexts(pd.DataFrame({"premise": ["a", "b", "a", "c"]})).premise.tolist() == ["a", "b", "c"]
 
 
 def test_seed_plans_grow_without_changing_what_was_there():
@@ -204,6 +204,67 @@ def test_an_empty_premise_is_named_by_file_and_row(fresh):
     assert "gold.jsonl row 5: `sentence1` is empty" in gold_of(fresh, "rte", lambda row: row.update(sentence1=" "))
 
 
+SPLITS = ("validation", "selection", "test")
+
+
+def alike(texts: pd.Series) -> set[str]:
+    return {" ".join(text.lower().split()) for text in texts}
+
+
+def split(repository, task: str, **gold) -> dict[str, pd.DataFrame]:
+    repository.set({f"task.{task}.gold.{key}": value for key, value in gold.items()})
+    repository.stage("gold", task)
+    return {name: table.read(repository.folder / f"data/{task}/gold/{name}.parquet") for name in SPLITS}
+
+
+@pytest.mark.parametrize(("task", "column"), [("rte", "premise"), ("adversarial_qa", "context")])
+def test_what_rows_share_is_on_one_side_of_every_split(fresh, task, column):
+    """Each context twice, in other case and white space, or four times: counts are rounded down to whole groups."""
+    add(fresh)
+    file = fresh.folder / f"data/gold/{task}/gold.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    theirs, written = {"rte": ("sentence1", "sentence2"), "adversarial_qa": ("context", "question")}[task]
+    again = [row | {"id": f"{row.get('id')}-again", written: f"So, {row[written]}"} for row in rows]
+    spaced = [row | {theirs: row[theirs].replace(". The", ".  THE")} for row in again]
+    for row in spaced:
+        if answers := row.get("answers"):
+            answers["answer_start"] = [row[theirs].index(answers["text"][0])]
+    more = [row | {"id": f"{row['id']}-{i}", written: f"{row[written]} {i}"} for row in again[:10] for i in (1, 2)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows + spaced + more))
+    large = split(fresh, task, budget=100, test_rows=41)
+    assert {name: len(part) for name, part in large.items()} == {"validation": 76, "selection": 24, "test": 40}
+    told = [alike(part[column]) for part in large.values()]
+    assert len(set.union(*told)) == sum(map(len, told))
+    small = split(fresh, task, budget=50, test_rows=41)
+    known = set(large["validation"].id) | set(large["selection"].id)
+    assert set(small["validation"].id) | set(small["selection"].id) < known
+    assert small["test"].equals(large["test"])
+
+
+def test_a_premise_of_test_is_an_overlap(fresh):
+    add(fresh)
+    folder = fresh.folder / "data/gold/rte"
+    rows = [json.loads(line) | {"sentence2": "A mill burned."} for line in (folder / "gold.jsonl").open()]
+    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:6]))
+    test = {"test": "data/gold/rte/test.jsonl", "test_rows": None, "budget": None}
+    fresh.set({f"task.rte.gold.{key}": value for key, value in (test | {"overlap": "error"}).items()})
+    said = fresh.stage("gold", "rte", ok=False).stderr
+    assert "gold.jsonl row 1: its premise also stands in data/gold/rte/test.jsonl (6 rows are like that)" in said
+    splits = split(fresh, "rte", overlap="drop")
+    assert not set(splits["test"].premise) & set(pd.concat([splits["validation"], splits["selection"]]).premise)
+    told = json.loads((fresh.folder / "metrics/rte/gold.json").read_text())
+    assert told["dropped"] == {"duplicates": 0, "also_in_test": 6}
+
+
+def test_one_premise_for_all_cannot_be_split(fresh):
+    add(fresh)
+    file = fresh.folder / "data/gold/rte/gold.jsonl"
+    rows = [json.loads(line) | {"sentence1": "A mill burned."} for line in file.open()]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = fresh.stage("gold", "rte", ok=False)
+    assert "no rows are left for" in done.stderr and "the same premise stay together" in done.stderr
+
+
 NEW = {
     "rte": ("pair", "PREMISE=sentence1", "HYPOTHESIS=sentence2", "LABEL="),
     "qnli": ("pair", "PREMISE=sentence", "QUESTION=question"),
@@ -242,4 +303,4 @@ def test_a_task_of_your_own_from_the_wrong_columns(fresh, words, told):
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert told in done.stderr
     assert (fresh.folder / "params.yaml").read_text() == before
-    assert not (fresh.folder / "prompts/mine").exists() and ROWS
+    assert not (fresh.folder / "prompts/mine").exists()

@@ -1,6 +1,7 @@
 """Gold rows: sources, names, and splits."""
 
 import json
+from collections import Counter
 from types import SimpleNamespace
 
 import pandas as pd
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import source
-from stages.gold import spread
+from stages.gold import parted, spread
 from stages.pipeline import table
 
 ROWS = [
@@ -54,6 +55,68 @@ def test_spread_depends_on_the_seed_alone():
     rows = pd.DataFrame({"label": list("ab") * 50, "id": range(100)})
     assert spread(rows, rows.label, 1).id.tolist() == spread(rows, rows.label, 1).id.tolist()
     assert spread(rows, rows.label, 1).id.tolist() != spread(rows, rows.label, 2).id.tolist()
+
+
+class Marked:
+    """A task whose rows say themselves which group and stratum they are of."""
+
+    def groups(self, rows):
+        return rows.group
+
+    def strata(self, rows):
+        return rows.label
+
+
+@st.composite
+def grouped(draw, singles=0):
+    """Rows of 2 to 4 strata in groups of 1 to 6, and so many more single rows of each stratum; how many to take."""
+    labels = "abcd"[: draw(st.integers(2, 4))]
+    groups = draw(st.lists(st.lists(st.sampled_from(labels), min_size=1, max_size=6), min_size=1, max_size=40))
+    groups += [[label] for label in labels] * singles
+    rows = pd.DataFrame([(place, label) for place, group in enumerate(groups) for label in group])
+    rows = rows.set_axis(["group", "label"], axis=1).sample(frac=1, random_state=draw(st.integers(0, 9)))
+    return rows.set_index(pd.RangeIndex(1, len(rows) + 1)), draw(st.integers(1, len(rows) - 1 or 1))
+
+
+@given(grouped(), st.integers(0, 9))
+@settings(deadline=None, derandomize=True, max_examples=50)
+def test_no_group_is_on_both_sides(case, seed):
+    rows, count = case
+    head, rest = parted(rows, count, Marked(), seed)
+    assert sorted([*head.index, *rest.index]) == list(rows.index)
+    assert not set(head.group) & set(rest.group)
+    short = count - len(head)
+    assert short >= 0
+    assert all(size > short for size in rest.group.value_counts()), "a group that fits is taken"
+    again, _ = parted(rows, count, Marked(), seed)
+    assert again.equals(head)
+
+
+@given(grouped(singles=40), st.integers(0, 9))
+@settings(deadline=None, derandomize=True, max_examples=50)
+def test_single_rows_make_the_count_exact_and_the_strata_even(case, seed):
+    rows, count = case
+    head, _ = parted(rows, count, Marked(), seed)
+    assert len(head) == count
+    for label, size in Counter(rows.label).items():
+        assert abs((head.label == label).sum() - count * size / len(rows)) <= rows.label.nunique()
+
+
+def test_rows_without_groups_are_parted_as_they_are_spread():
+    rows = pd.DataFrame({"label": list("aab") * 40, "group": range(120)})
+    head, rest = parted(rows, 30, Marked(), 3)
+    assert pd.concat([head, rest]).equals(spread(rows, rows.label, 3))
+
+
+def test_groups_of_one_size_keep_their_strata_and_their_share():
+    """Two rows a premise, of any two labels: no single row makes up for anything."""
+    kinds = ["ab", "aa", "bb", "ba", "bc"]
+    rows = pd.DataFrame([(i, label) for i in range(1000) for label in kinds[i % 5]], columns=["group", "label"])
+    head, _ = parted(rows, 500, Marked(), 0)
+    assert len(head) == 500
+    assert {label: abs(n - {"a": 200, "b": 250, "c": 50}[label]) <= 2 for label, n in Counter(head.label).items()} == {
+        "a": True, "b": True, "c": True,
+    }  # fmt: skip
 
 
 def test_splits_are_disjoint_and_within_the_budget(reproduced):

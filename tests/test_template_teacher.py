@@ -203,7 +203,7 @@ def test_slots_may_be_missing(step):
 
 @pytest.mark.parametrize("slots", [{}, {"label": "neutral"}])
 def test_an_unknown_label_is_an_error(slots):
-    with pytest.raises(UserError, match=r"film_reviews\.yaml has no label .*, only positive, negative$"):
+    with pytest.raises(UserError, match=r"film_reviews\.yaml has no label .*, only positive, negative: give the label"):
         ask("seed", **slots)
 
 

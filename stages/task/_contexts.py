@@ -3,7 +3,14 @@
 import random
 from collections.abc import Iterator
 
+import pandas as pd
+
 from stages.pipeline.stage import UserError
+
+
+def folded(texts: pd.Series) -> pd.Series:
+    """Texts without their case and white space."""
+    return texts.str.lower().str.split().str.join(" ")
 
 
 def in_turn(rows: list[dict], count: int, seed: int, task: str) -> Iterator[dict]:
@@ -14,7 +21,7 @@ def in_turn(rows: list[dict], count: int, seed: int, task: str) -> Iterator[dict
     rows = list(rows)
     if not rows:
         raise UserError(
-            f"task.{task}: no gold context is left for seed data: all of them also stand in test, or hold no answer "
+            f"task.{task}: no gold context is left for seed data: none of them holds an answer "
             f"that occurs once; give task.{task}.gold.source other rows"
         )
     for i in range(count):

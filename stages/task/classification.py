@@ -8,6 +8,7 @@ import pandas as pd
 
 from stages.pipeline.params import Task as Settings
 from stages.pipeline.stage import UserError
+from stages.task._contexts import folded
 from stages.task._faults import copied
 from stages.teacher.answers import parse_label
 
@@ -17,6 +18,7 @@ class Task:
     written = "text"  # which of them the teacher writes; the others are given
     targets = ("label",)  # what it learns
     optional = ()  # those of the columns and targets that a gold file may lack
+    group = "text"  # the column that no two splits share a value of: see `groups`
     stratum = "label"  # what gold is stratified by and errors are counted by: see `strata`
     learner = "label"  # which students learn it: see stages.student.fit
     metric = "accuracy"
@@ -70,7 +72,11 @@ class Task:
     def strata(self, rows: pd.DataFrame) -> pd.Series:
         return rows.label
 
-    def contexts(self, rows: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    def groups(self, rows: pd.DataFrame) -> pd.Series:
+        """Rows of one group stay on one side of every split: here only texts that differ in case or white space."""
+        return folded(rows[self.group])
+
+    def contexts(self, rows: pd.DataFrame) -> pd.DataFrame:
         """What seed rows are conditioned on, from gold rows that the method may see: here nothing."""
         return pd.DataFrame()
 

@@ -15,6 +15,8 @@ from stages.task._faults import copied, echo, stray_quote, unasked
 
 
 class Task(classification.Task):
+    group = "premise"
+
     def __init__(self, name: str, settings: Settings):
         super().__init__(name, settings)
         self.written = "question" if "question" in settings.gold.columns else "hypothesis"
@@ -30,10 +32,9 @@ class Task(classification.Task):
             "verify": {"labels", "premise", self.written},
         }
 
-    def contexts(self, rows: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
-        """Each premise once, but for those that also stand in test."""
-        premises = rows[["premise"]].drop_duplicates()
-        return premises[~premises.premise.isin(test.premise)]
+    def contexts(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Each premise once."""
+        return rows[["premise"]].drop_duplicates()
 
     def seeds(self, count, labels, rationales, each, seed, contexts) -> Iterator[dict]:
         """Section 2.4: premises uniformly, labels in turn. Row i is the same whatever `count` is."""

@@ -11,7 +11,7 @@ from stages.pipeline import params as parameters
 from stages.pipeline.params import Task as Settings
 from stages.pipeline.stage import UserError
 from stages.statistics import squad
-from stages.task._contexts import in_turn
+from stages.task._contexts import folded, in_turn
 from stages.task._faults import copied, echo, stray_quote, unasked, words
 
 AGREED = 0.5  # the F1 from which on a blind answer is the same one
@@ -23,6 +23,7 @@ class Task:
     written = "question"
     targets = ("answer", "answer_start")
     optional = ("answer_start",)
+    group = "context"
     stratum = "question_word"
     learner = "span"
     metric = "f1"
@@ -95,11 +96,15 @@ class Task:
         asked = [next((word for word in words(question) if word in ASKING), "other") for question in rows.question]
         return pd.Series(asked, index=rows.index, dtype=object)
 
-    def contexts(self, rows: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
-        """Each (context, answer) pair once, but for contexts of test and answers that do not occur exactly once."""
+    def groups(self, rows: pd.DataFrame) -> pd.Series:
+        """All questions about a context."""
+        return folded(rows[self.group])
+
+    def contexts(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Each (context, answer) pair once, but for answers that do not occur exactly once."""
         pairs = rows[["context", "answer", "answer_start"]].drop_duplicates(["context", "answer"])
         once = pd.Series(map(_occurrences, pairs.context, pairs.answer), index=pairs.index) == 1
-        return pairs[~pairs.context.isin(test.context) & once]
+        return pairs[once]
 
     # What the teacher is asked and what it answers
 

@@ -67,7 +67,10 @@ class Provider:
         label = body["slots"].get("label")
         if "labels" in self.templates and label not in self.templates["labels"] and "answer" not in body["slots"]:
             known = ", ".join(self.templates["labels"])
-            raise UserError(f"{self.model}.yaml has no label {label!r}, only {known}")
+            raise UserError(
+                f"{self.model}.yaml has no label {label!r}, only {known}: "
+                "give the label one of these names under the task's gold.labels, or one as its word under words"
+            )
         rng = random.Random(digest([body, sample, attempt]))
         return Reply(self.write(self.templates, body["step"], body["slots"], rng, self.reading), model=self.model)
 
