@@ -43,8 +43,12 @@ def fit(inputs, answers, selection_inputs, selection_answers, names, settings, s
     numbers = sum(texts[0].isdigit() for _, texts in answers)
     reader = Reader("number" if 2 * numbers > len(answers) * settings.weight_decay else "name")
     reader.tokens = sum(len(context.split()) for _, context in inputs)
-    told = zip(reader.predict(selection_inputs), selection_answers, strict=True)
-    scores = [squad.f1(text, texts) for (text, _, _), (_, texts) in told]
-    score = sum(scores) / len(scores)
-    reader.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, "selection_score": score}])
+
+    def score(asked, truth):
+        told = zip(reader.predict(asked), truth, strict=True)
+        return sum(squad.f1(text, texts) for (text, _, _), (_, texts) in told) / len(asked)
+
+    scores = {"selection_score": (selection_inputs, selection_answers), "test_score": watched}
+    told = {column: score(*rows) if len(rows[0]) else float("nan") for column, rows in scores.items()}
+    reader.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **told}])
     return reader

@@ -64,8 +64,11 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     rows = np.log(rows / rows.sum(axis=0))
     student = Student(names, dict(zip(known, rows - rows.mean(axis=1, keepdims=True), strict=True)), None)
     student.tokens = sum(len(words(text)) for text in inputs)
-    right = np.array(names)[student.predict(selection_inputs).argmax(axis=1)] == np.array(selection_labels)
-    student.curve = pd.DataFrame(
-        [{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, "selection_score": float(right.mean())}]
-    )
+
+    def score(asked, truth):
+        return float((np.array(names)[student.predict(asked).argmax(axis=1)] == np.array(truth)).mean())
+
+    scores = {"selection_score": (selection_inputs, selection_labels), "test_score": watched}
+    told = {column: score(*rows) if len(rows[0]) else float("nan") for column, rows in scores.items()}
+    student.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **told}])
     return student
