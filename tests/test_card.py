@@ -77,7 +77,7 @@ class Hub(BaseHTTPRequestHandler):
     """As much of the hub as a commit of small files needs."""
 
     def do_GET(self):
-        self.told([])
+        self.told([] if "/tree/" in self.path else {}, self.server.status)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -124,7 +124,7 @@ def test_publish(reproduced, hub, tmp_path):
     done = reproduced.stage("publish", "reviews", "o/n", **{**env, "HF_TOKEN": TOKEN})
     assert done.stdout.splitlines()[-1].endswith("/datasets/o/n/commit/1")
     created = next(json.loads(body) for path, _, body in hub.seen if path == "/api/repos/create")
-    assert created["private"] and created["type"] == "dataset"
+    assert (created["visibility"], created["type"]) == ("private", "dataset")
     commit = next(body for path, _, body in hub.seen if path.startswith("/api/datasets/o/n/commit/"))
     entries = [json.loads(line) for line in commit.splitlines()]
     sent = {
