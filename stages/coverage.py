@@ -21,6 +21,7 @@ from stages.statistics.manifold import precision_recall, spacing, to_nearest
 from stages.student.embedding import embed
 
 GAMMAS = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0]
+COMPONENTS = 30  # principal ones, of which the map is made
 NEIGHBOURS = 3  # k of a manifold, that of Kynkäänniemi et al.
 COLOURS = {"gold": "tab:purple", "seed": "tab:orange", "final": "tab:green"}
 
@@ -59,12 +60,15 @@ def sampled(sets: dict[str, pd.DataFrame], column: str, most: int, seed: int) ->
 
 
 def tsne(vectors: np.ndarray, seed: int) -> np.ndarray:
-    """The map, (points, 2). One thread, so that the machine's cores do not decide the last digits."""
+    """The map, (points, 2). A change in an encoding's last bit would give another one: so one thread, and the principal
+    components are rounded to what a batch of other texts, which pads and sums in another order, does not reach."""
+    from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        return TSNE(perplexity=min(30, (len(vectors) - 1) / 3), random_state=seed).fit_transform(vectors)
+        components = PCA(min(COMPONENTS, *vectors.shape), svd_solver="full").fit_transform(vectors.astype(float))
+        return TSNE(perplexity=min(30, (len(vectors) - 1) / 3), random_state=seed).fit_transform(components.round(2))
 
 
 def sweep(maps: dict[str, np.ndarray]) -> pd.DataFrame:
