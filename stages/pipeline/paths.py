@@ -20,6 +20,9 @@ class Paths:
         self.final_curve = self.data / "curve.csv"
         self.baseline_predictions = self.data / "baseline" / "predictions.parquet"
         self.baseline_curve = self.data / "baseline" / "curve.csv"
+        self.leaks = self.data / "leaks.parquet"
+        self.diagnosis = self.data / "diagnosis.parquet"
+        self.suspects = self.data / "suspects.parquet"
         self.report = Path("reports") / f"{task}.md"
         self.picture = Path("reports") / f"{task}.png"
 

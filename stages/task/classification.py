@@ -13,6 +13,7 @@ from stages.task._faults import copied
 
 class Task:
     columns = ("text",)  # what the student reads; rows that agree in it are the same row
+    written = "text"  # the one of them that the teacher writes
     targets = ("label",)  # what it learns
     optional = ()  # those of the columns and targets that a gold file may lack
     stratum = "label"  # what gold is stratified by and errors are counted by: see `strata`
@@ -129,3 +130,15 @@ class Task:
         truth = [wrong.at[i, f"p({label})"] for i, label in wrong.label.items()]
         found = wrong[["id", "label", "predicted"]].assign(probability=chosen)
         return found.assign(margin=found.probability - truth)
+
+    def examples(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """What is audited for leaks: id, label, the text that the teacher wrote, and further cues of this kind."""
+        return pd.DataFrame({"id": rows.id, "label": rows.label, "text": rows[self.written]})
+
+    def sure(self, predictions: pd.DataFrame) -> pd.Series:
+        """How sure the student is of each answer: its probability."""
+        return predictions.filter(regex=r"^p\(").max(axis=1)
+
+    def mistakes(self, predictions: pd.DataFrame) -> pd.Series:
+        """What wrong answers mistook for what."""
+        return predictions.label + " as " + predictions.predicted
