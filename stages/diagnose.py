@@ -30,9 +30,9 @@ def main(name: str) -> None:
 
     asked = students["validation"]
     missed = rounds.wrong(task, asked, params.method)
-    doubt = rounds.doubt(task, asked)
+    doubt, bar = rounds.doubt(task, asked)
     rows = grouped["validation"].join(missed.add_prefix("wrong_")).assign(status=rounds.status(missed), doubt=doubt)
-    doubted = rows[(rows.status == "wrong") & (rows.doubt >= rounds.usual(task, asked))]
+    doubted = rows[(rows.status == "wrong") & (rows.doubt >= bar)]
     doubted = doubted.sort_values("doubt", ascending=False, kind="stable")[["doubt"]].reset_index()
     doubted.insert(0, "rank", range(1, len(doubted) + 1))
     suspects = doubted.merge(asked["final"][["id", "predicted"]]).merge(gold["validation"], on="id")

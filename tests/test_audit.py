@@ -56,7 +56,7 @@ def test_quotes_that_give_hypotheses_away_are_named():
     shares = [int(part.split("%")[0].split()[-1]) for part in named.says.replace(" and ", ", ").split(", ")[:2]]
     assert np.abs(np.array(shares) - [96, 44]).max() <= 8
     assert named.says.startswith("enclosing quotes: 9") and named.says.endswith("; gold: 0% and 0%")
-    assert named.gold == 0.5 and named.synthetic_low > named.gold_high
+    assert named.gold == pytest.approx(0.5) and named.synthetic_low > named.gold_high
     assert len(named.example_ids) == 3 and all(text[0] == text[-1] == '"' for text in named.example_texts)
     assert found.alarm["together"] == 1
     innocent = {"words", "first_word", "first_words", "last_word", "words_of_the_premise", "commas", "html"}
@@ -73,7 +73,7 @@ def test_a_rule_that_gold_turns_round_is_a_leak():
     found = leaks.found(texts(200, 1, {"a": 4, "b": 2, "c": 1}), texts(200, 2, {"a": 1, "b": 2, "c": 4}))
     found = found.set_index("cue")
     assert found.alarm["words"] == 1
-    assert found.synthetic["words"] > 0.8 and found.gold["words"] == pytest.approx(1 / 3, abs=0.05)
+    assert found.synthetic["words"] > 0.8 and found.gold["words"] < 0.4
 
 
 def test_clean_cues_seldom_ring():
@@ -87,7 +87,7 @@ def test_clean_cues_seldom_ring():
         alarms = []
         for kinds in (2, 5, 60) * 7:
             hits = rules.alone(rng.integers(kinds, size=500), labels, learned)
-            scores = [rules.score(hits[rows], labels[rows], groups[rows]) for rows in (own & ~learned, ~own)]
+            scores = [rules.score(hits[rows], labels[rows], groups[rows], 2) for rows in (own & ~learned, ~own)]
             alarms.append(leaks.leads(*scores, 0.5, 21))
         rang += any(alarms)
     assert rang <= 15
@@ -106,11 +106,11 @@ def test_nothing_to_tell_apart(labels):
 
 def test_score_is_balanced_and_knows_groups():
     hits, labels = np.array([1, 1, 1, 0, 0, 1.0]), np.array([0, 0, 0, 0, 1, 1])
-    assert rules.score(hits, labels, np.arange(6)).value == (0.75 + 0.5) / 2
-    many, few = (rules.score(np.tile(hits, 9), np.tile(labels, 9), g) for g in (np.arange(54), np.tile(range(6), 9)))
+    assert rules.score(hits, labels, np.arange(6), 2).value == (0.75 + 0.5) / 2
+    many, few = (rules.score(np.tile(hits, 9), np.tile(labels, 9), g, 2) for g in (np.arange(54), np.tile(range(6), 9)))
     assert many.value == few.value
     assert few.error > 2 * many.error, "nine times the same row tell no more than one"
-    assert rules.score(np.ones(4), np.array([0, 0, 1, 1]), np.arange(4)).error > 0.1, "four hits are no certainty"
+    assert rules.score(np.ones(4), np.array([0, 0, 1, 1]), np.arange(4), 2).error > 0.1, "four hits are no certainty"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_any_text_has_all_cues(texts):
 
 
 def test_numbers_are_told_by_ranges_of_the_reference():
-    reference = pd.Series([0, 0, 0, 1, 2, 5, 5, 5, 9, 9], name="commas")
+    reference = pd.Series([0, 0, 0, 2, 2, 2, 5, 5, 9, 9], name="commas")
     told = rules.worded(pd.Series([0, 1, 3, 5, 100], name="commas"), reference)
     assert told.tolist() == ["commas 0", "commas over 0 up to 2", *["commas over 2 up to 5"] * 2, "commas over 5"]
 

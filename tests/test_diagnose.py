@@ -46,9 +46,10 @@ def test_what_each_round_mends_and_breaks():
 
 
 def test_doubt_is_how_sure_students_are_of_another_answer():
-    doubt = rounds.doubt(TASK, ROUNDS)
+    doubt, _ = rounds.doubt(TASK, ROUNDS)
     assert doubt.round(4).to_dict() == {"a": 0.2333, "b": 0.9, "c": 0.4667, "d": 0.5333, "e": 0.3}
-    assert rounds.usual(TASK, {"0": ROUNDS["0"]}) == pytest.approx((0.9 + 0.9 + 0.8 + 0.8 + 0.9) / 5)
+    _, bar = rounds.doubt(TASK, {"0": ROUNDS["0"]})
+    assert bar == pytest.approx((0.9 + 0.9) / 5), "rows a and e are right"
 
 
 def test_only_the_first_seeds_student_counts():
@@ -70,7 +71,8 @@ def test_spans_are_doubted_by_score_and_f1():
     answers = [["the mill"], ["1912"], ["Ann Bell"], ["Ann Bell"]]
     rows = pd.DataFrame({"id": list("abcd"), "seed": 0, "answers": answers, "start": 0})
     rows["predicted"], rows["score"] = ["a mill", "in May 1912", "Ann Lee", "mill"], [0.9, 0.6, 0.8, 0.5]
-    assert rounds.doubt(SPAN, {"final": rows}).round(4).to_dict() == {"a": 0.0, "b": 0.3, "c": 0.4, "d": 0.5}
+    doubt, _ = rounds.doubt(SPAN, {"final": rows})
+    assert doubt.round(4).to_dict() == {"a": 0.0, "b": 0.3, "c": 0.4, "d": 0.5}
     assert SPAN.mistakes(rows[1:]).tolist() == ["too long", "beside it", "elsewhere"]
 
 

@@ -1,9 +1,13 @@
 """Groups of gold rows, in which errors are counted: by length and by cluster. Validation makes them, test joins."""
 
+import itertools
 import re
 
 import numpy as np
 import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
+from threadpoolctl import threadpool_limits
 
 LENGTHS = 4  # groups of as many validation rows each, as far as that goes
 CLUSTERS = 6  # at most
@@ -21,18 +25,13 @@ def lengths(texts: pd.Series, others: pd.Series) -> tuple[pd.Series, pd.Series]:
     """For both tables of texts the range of words that each falls in; the ranges are quantiles of the first."""
     counts, other_counts = (part.str.split().str.len() for part in (texts, others))
     edges = np.unique(np.quantile(counts, np.arange(1, LENGTHS) / LENGTHS, method="lower"))
-    bounds = zip([None, *edges], edges, strict=False)
-    names = [f"{edge} words or less" if low is None else f"{low + 1} to {edge} words" for low, edge in bounds]
-    names = np.array([*names, f"over {edges[-1]} words"])
+    between = [f"{low + 1} to {high} words" for low, high in itertools.pairwise(edges)]
+    names = np.array([f"{edges[0]} words or less", *between, f"over {edges[-1]} words"])
     return tuple(pd.Series(names[np.searchsorted(edges, part)], part.index) for part in (counts, other_counts))
 
 
 def clusters(texts: pd.Series, others: pd.Series) -> tuple[pd.Series, pd.Series]:
     """For both the cluster of each text, named by the terms that it has beyond the rest: k-means over TF-IDF."""
-    from sklearn.cluster import KMeans
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from threadpoolctl import threadpool_limits
-
     vectors = TfidfVectorizer(analyzer=_terms, sublinear_tf=True, max_features=5000)
     table = vectors.fit_transform(texts)
     count = max(1, min(CLUSTERS, len(texts) // CLUSTER_ROWS))
@@ -46,7 +45,5 @@ def clusters(texts: pd.Series, others: pd.Series) -> tuple[pd.Series, pd.Series]
 
 
 def _terms(text: str) -> list[str]:
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
     found = [word for word in re.findall(r"[^\W_]{2,}", text.lower()) if word not in ENGLISH_STOP_WORDS]
     return found or [NOTHING]

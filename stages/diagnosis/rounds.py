@@ -40,14 +40,11 @@ def status(missed: pd.DataFrame) -> pd.Series:
     return told
 
 
-def doubt(task, asked: dict[str, pd.DataFrame]) -> pd.Series:
-    """How strongly students speak against each gold row, by id: how sure they are of answers times how far off gold
-    those are, meaned over the students.
+def doubt(task, asked: dict[str, pd.DataFrame]) -> tuple[pd.Series, float]:
+    """How strongly students speak against each gold row, by id: how sure they are of their answers times how far off
+    gold those are, meaned over students. And the bar: how strongly they speak for gold rows on the whole.
     """
-    against = [(task.sure(rows) * (1 - task.scores(rows)[task.metric])).set_axis(rows.id) for rows in asked.values()]
-    return pd.concat(against, axis=1).mean(axis=1)
-
-
-def usual(task, asked: dict[str, pd.DataFrame]) -> float:
-    """How sure students are of an answer on the whole."""
-    return float(pd.concat([task.sure(rows) for rows in asked.values()]).mean())
+    sure = pd.concat([task.sure(rows).set_axis(rows.id) for rows in asked.values()], axis=1)
+    right = pd.concat([task.scores(rows)[task.metric].set_axis(rows.id) for rows in asked.values()], axis=1)
+    sure.columns = right.columns = list(asked)
+    return (sure * (1 - right)).mean(axis=1), float((sure * right).mean(axis=None))

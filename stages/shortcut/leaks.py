@@ -38,7 +38,7 @@ def found(synthetic: pd.DataFrame, gold: pd.DataFrame) -> pd.DataFrame:
     values = told.apply(lambda cue: pd.factorize(cue)[0]).to_numpy()
 
     def line(cue: str, hits: np.ndarray, says: str, examples: pd.DataFrame) -> dict:
-        here, there = (rules.score(hits[side], labels[side], groups[side]) for side in (own, theirs))
+        here, there = (rules.score(hits[side], labels[side], groups[side], len(names)) for side in (own, theirs))
         alarm = int(leads(here, there, 1 / len(names), values.shape[1] + 1))
         scores = here.value, *here.interval(), there.value, *there.interval()
         shown = examples.id.tolist(), examples.text.tolist()

@@ -12,6 +12,8 @@ from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OneHotEncoder
 
 BINS = 5  # of a number: fifths of the synthetic rows
 LEVEL = 0.05  # how often clean data may ring, all cues taken together
@@ -20,7 +22,7 @@ RARE = 5  # the least rows of a value that the cues together are asked about
 
 @dataclass
 class Score:
-    """Balanced accuracy: the mean recall of the labels; and its standard error over groups of rows."""
+    """Balanced accuracy, the mean recall of the labels, and its standard error."""
 
     value: float
     error: float
@@ -30,21 +32,15 @@ class Score:
         return max(0.0, self.value - 1.96 * self.error), min(1.0, self.value + 1.96 * self.error)
 
 
-def score(hits: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Score:
-    """From hits in [0, 1], label codes and group codes, each (n,). Rows of a group hang together.
+def score(hits: np.ndarray, labels: np.ndarray, groups: np.ndarray, count: int) -> Score:
+    """From hits in [0, 1], codes of labels, below `count`, and codes of groups, each (n,). A group hangs together.
 
-    For the error each label is given two hits and two misses more (Agresti and Coull, 1998): without them a rule that
-    is right or wrong on all of ten rows would count as certain.
+    The error is that of deviations from chance, as a test against chance needs it. Far from chance it is somewhat too
+    large; but a rule that is right on all of ten rows does not count as certain.
     """
-    count = labels.max() + 1
-    sizes = np.bincount(labels, minlength=count)
-    recall = np.bincount(labels, hits, count) / np.maximum(1, sizes)
-    extra = np.arange(groups.max() + 1, groups.max() + 1 + 4 * count)
-    hits = np.concatenate([hits, np.tile([0.0, 0.0, 1.0, 1.0], count)])
-    labels, groups = np.concatenate([labels, np.repeat(np.arange(count), 4)]), np.concatenate([groups, extra])
-    centre = np.bincount(labels, hits, count) / (sizes + 4)
-    apart = (hits - centre[labels]) / (count * (sizes + 4)[labels])
-    return Score(float(recall.mean()), float(sqrt((np.bincount(groups, apart) ** 2).sum())))
+    weights = 1 / (count * np.maximum(1, np.bincount(labels, minlength=count)))[labels]
+    apart = np.bincount(groups, weights * (hits - 1 / count))
+    return Score(float((weights * hits).sum()), float(sqrt((apart**2).sum())))
 
 
 def threshold(tests: int) -> float:
@@ -87,9 +83,6 @@ def alone(values: np.ndarray, labels: np.ndarray, learned: np.ndarray) -> np.nda
 
 def together(values: np.ndarray, labels: np.ndarray, learned: np.ndarray) -> np.ndarray:
     """The same of all cues at once, (n, cues), by logistic regression over their values."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import OneHotEncoder
-
     seen = OneHotEncoder(min_frequency=RARE, handle_unknown="infrequent_if_exist").fit(values[learned])
     model = LogisticRegression(class_weight="balanced", max_iter=200)
     model.fit(seen.transform(values[learned]), labels[learned])
