@@ -186,6 +186,7 @@ def test_sentences_of_a_context():
     assert told.label.tolist() == ["elsewhere", "elsewhere", "answer"]
     assert told.most_words_of_the_question.tolist() == [False, True, True]
     assert told.sentence.tolist() == [1, 2, 3]
+    assert told.group.nunique() == 1
 
 
 def test_every_kind_is_audited(all_kinds):

@@ -17,6 +17,10 @@ from stages.task import classification, span_qa
 TASK = classification.Task("t", Settings.model_construct(words={}))
 SPAN = span_qa.Task("t", Settings.model_construct(answers="gold"))
 METHOD = Method.model_construct(f1_below=None)
+PLAIN = {
+    "positive": ["clever", "seamless", "rich", "lavish", "crisp", "powerful", "exciting", "believable"],
+    "negative": ["weak", "dead", "sloppy", "endless", "dreary", "thin", "annoying", "sappy"],
+}
 
 
 def predictions(q: int, positive: list[float], labels: str = "nnnpp") -> pd.DataFrame:
@@ -83,7 +87,7 @@ def test_groups_are_named_and_repeatable():
     found, joined = groups.clusters(texts, others)
     assert found.nunique() == 3 and not set(found[:30]) & set(found[30:])
     assert joined[0] in set(found[:30]) and joined[1] in set(found[30:])
-    assert "ship" in found[0]
+    assert {"sea", "sailed", "harbour", "ship"} >= set(found[0].split(", "))
     again, _ = groups.clusters(texts, others)
     assert again.tolist() == found.tolist()
     lengths, theirs = groups.lengths(texts, others)
@@ -113,22 +117,22 @@ def test_every_kind_is_diagnosed(all_kinds):
 
 
 def test_mislabelled_rows_are_suspected(fresh):
-    """One row in ten of the demo's gold gets the other label: rows with such a label are suspected more often."""
-    file = fresh.folder / "data/gold/reviews/reviews.csv"
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    flipped = set(random.Random(0).sample(range(len(rows)), len(rows) // 10))
-    for place in flipped:
-        rows[place]["label"] = {"positive": "negative", "negative": "positive"}[rows[place]["label"]]
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    fresh.set({"task.reviews.gold.budget": 600, "task.reviews.seed_rows": 400})
+    """One gold row in ten gets the other label. The reviews are plain, so that a small student can tell."""
+    draw, labels = random.Random(0), list(PLAIN)
+    drawn = set(draw.sample(range(400), 40))
+    with (fresh.folder / "data/gold/reviews/reviews.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "text", "label"])
+        for i in range(400):
+            first, second, third = draw.sample(PLAIN[labels[i % 2]], 3)
+            text = f"Film {i} was {first} and {second} and {third}"
+            writer.writerow([i, text, labels[(i + (i in drawn)) % 2]])
+    fresh.set({"task.reviews.gold.budget": 300, "task.reviews.seed_rows": 300})
     fresh.repro("diagnose@reviews")
-    wrong = {rows[place]["id"] for place in flipped}
-    suspects, gold = (fresh.folder / "data/reviews" / name for name in ("suspects.parquet", "gold/validation.parquet"))
-    suspects, gold = pd.read_parquet(suspects), pd.read_parquet(gold)
-    assert len(suspects) > 10
-    assert suspects.id.isin(wrong).mean() > 2 * gold.id.isin(wrong).mean()
-    assert suspects.doubt.is_monotonic_decreasing
+    suspects, gold = (
+        pd.read_parquet(fresh.folder / "data/reviews" / name)
+        for name in ("suspects.parquet", "gold/validation.parquet")
+    )
+    flipped, among = (rows.id.astype(int).isin(drawn).mean() for rows in (gold, suspects))
+    assert len(suspects) >= 5 and among > 3 * flipped
+    assert suspects.doubt.is_monotonic_decreasing and suspects["rank"].tolist() == list(range(1, len(suspects) + 1))

@@ -42,7 +42,7 @@ def status(missed: pd.DataFrame) -> pd.Series:
 
 def doubt(task, asked: dict[str, pd.DataFrame]) -> tuple[pd.Series, float]:
     """How strongly students speak against each gold row, by id: how sure they are of their answers times how far off
-    gold those are, meaned over students. And the bar: how strongly they speak for gold rows on the whole.
+    gold those are, meaned over students. And the bar: how sure they are of gold on the whole.
     """
     sure = pd.concat([task.sure(rows).set_axis(rows.id) for rows in asked.values()], axis=1)
     right = pd.concat([task.scores(rows)[task.metric].set_axis(rows.id) for rows in asked.values()], axis=1)

@@ -7,7 +7,7 @@ from stages.shortcut import cues, rules
 
 EFFECT = 0.05  # a smaller lead over gold and over chance is no alarm, however sure it is
 SHOWN = 3  # examples of each cue
-GIVEN = ["id", "label", "text"]
+GIVEN = ["id", "group", "label", "text"]
 COLUMNS = [
     "cue", "alarm", "says", "synthetic", "synthetic_low", "synthetic_high", "gold", "gold_low", "gold_high",
     "example_ids", "example_texts",
@@ -17,19 +17,19 @@ COLUMNS = [
 def found(synthetic: pd.DataFrame, gold: pd.DataFrame) -> pd.DataFrame:
     """What each cue is worth, a row each, the worst first; at the end, what all of them are worth together.
 
-    Both tables: id, label, text, and any further cues, as a task's `examples` tells them.
+    Both tables: id, group, label, text, and any further cues, as a task's `examples` tells them.
     synthetic: balanced accuracy of the cue's rule on synthetic rows that it was not made from. gold: that of the same
     rule on gold rows, since a student carries over what it learns. alarm: the first exceeds the second and
     chance by `EFFECT` or more, each significantly at `rules.LEVEL` over all cues.
     """
-    rows_of = synthetic.groupby("label").id.nunique()
-    names = sorted(set(rows_of.index[rows_of > 1]) & set(gold.label))  # one row has no halves
+    groups_of = synthetic.groupby("label").group.nunique()
+    names = sorted(set(groups_of.index[groups_of > 1]) & set(gold.label))  # one has no halves
     if len(names) < 2:
         return pd.DataFrame(columns=COLUMNS)
     parts = [part[part.label.isin(names)] for part in (synthetic, gold)]
     rows, size = pd.concat(parts, ignore_index=True), len(parts[0])
     labels = rows.label.map({name: code for code, name in enumerate(names)}).to_numpy()
-    groups, learned = pd.factorize(rows.id)[0], np.zeros(len(rows), dtype=bool)
+    groups, learned = pd.factorize(rows.group)[0], np.zeros(len(rows), dtype=bool)
     learned[:size] = rules.half(labels[:size], groups[:size])
     own, theirs = ~learned & (rows.index < size), rows.index >= size
     told = cues.of(rows.text).join(rows.drop(columns=GIVEN))
@@ -69,7 +69,7 @@ def telling(told: pd.Series, labels: np.ndarray, size: int, names: list[str]) ->
     """
     values, known = pd.factorize(told, sort=True)
     own, theirs = (_shares(values[side], labels[side], len(known)) for side in (slice(size), slice(size, None)))
-    excess = (own[0] - own[1]) - (theirs[0] - theirs[1])
+    excess = (own[0] - own[1]) - np.maximum(0, theirs[0] - theirs[1])
     excess[(known == "") | (own[0].sum(axis=1) == 0)] = -np.inf
     value, label = np.unravel_index(excess.argmax(), excess.shape)
     other = names[1 - label] if len(names) == 2 else "the others"

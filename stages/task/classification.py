@@ -132,8 +132,10 @@ class Task:
         return found.assign(margin=found.probability - truth)
 
     def examples(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """What is audited for leaks: id, label, the text that the teacher wrote, and further cues of this kind."""
-        return pd.DataFrame({"id": rows.id, "label": rows.label, "text": rows[self.written]})
+        """What is audited for leaks: id, label, the text that the teacher wrote, and further cues of this kind; `group`
+        is the same for examples that hang together.
+        """
+        return pd.DataFrame({"id": rows.id, "group": rows.id, "label": rows.label, "text": rows[self.written]})
 
     def sure(self, predictions: pd.DataFrame) -> pd.Series:
         """How sure the student is of each answer: its probability."""

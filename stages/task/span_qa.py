@@ -204,6 +204,7 @@ def _sentences(row) -> list[dict]:
     return [
         {
             "id": row.id,
+            "group": row.context,
             "label": "answer" if place == holder else "elsewhere",
             "text": text,
             "sentence": place + 1,
