@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import numpy as np
 import pandas as pd
@@ -102,6 +103,18 @@ def test_clean_texts_do_not_ring():
 def test_nothing_to_tell_apart(labels):
     rows = texts(20, 1, {"a": 1}).assign(label=labels)
     assert leaks.found(rows, rows).empty
+
+
+def test_nothing_to_tell_by():
+    rows = texts(20, 1, {"a": 1, "b": 1}).assign(text="the same")
+    assert leaks.found(rows, rows).empty
+
+
+def test_strange_texts_take_no_longer():
+    strange = ["\n" * 50_000, "<a" * 30_000, "[" * 50_000, '"' * 50_000, "__a" * 20_000, "# " * 30_000, "a." * 30_000]
+    start = time.process_time()
+    cues.of(pd.Series(strange))
+    assert time.process_time() - start < 2
 
 
 def test_score_is_balanced_and_knows_groups():

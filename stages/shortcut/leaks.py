@@ -35,6 +35,8 @@ def found(synthetic: pd.DataFrame, gold: pd.DataFrame) -> pd.DataFrame:
     told = cues.of(rows.text).join(rows.drop(columns=GIVEN))
     told = told.apply(lambda cue: rules.worded(cue, cue[:size]))
     told = told.loc[:, told[:size].nunique() > 1]
+    if told.empty:
+        return pd.DataFrame(columns=COLUMNS)
     values = told.apply(lambda cue: pd.factorize(cue)[0]).to_numpy()
 
     def line(cue: str, hits: np.ndarray, says: str, examples: pd.DataFrame) -> dict:
