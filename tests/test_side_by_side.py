@@ -63,7 +63,7 @@ def test_what_is_an_error_of_question_answering(side_by_side):
     ran = side_by_side.repro()
     for task in ("reviews", *ROWS):
         assert {stage for stage in ran if f"@{task}" in stage} == {
-            f"mine@{task}-round0", f"mine@{task}-round1", f"report@{task}", f"card@{task}",
+            f"mine@{task}-round0", f"mine@{task}-round1", f"diagnose@{task}", f"report@{task}", f"card@{task}",
         }  # fmt: skip
 
 

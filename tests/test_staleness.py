@@ -6,7 +6,8 @@ def round_from(step: str, q: int, last: int = 1) -> set[str]:
     steps = ["train", "mine", "extrapolate", "combine"]
     first = {f"{name}@reviews-round{q}" for name in steps[steps.index(step) :]}
     rest = {f"{name}@reviews-round{r}" for r in range(q + 1, last + 1) for name in steps}
-    return first | rest | {f"{name}@reviews" for name in ("evaluate", "quality", "coverage", "report", "card")}
+    looks = {f"{name}@reviews" for name in ("quality", "coverage", "audit", "diagnose", "report", "card")}
+    return first | rest | looks | {"evaluate@reviews"}
 
 
 def test_nothing_changed(repository):

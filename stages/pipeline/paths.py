@@ -26,6 +26,9 @@ class Paths:
         self.coverage_points = self.data / "coverage" / "points.parquet"
         self.coverage_sweep = self.data / "coverage" / "sweep.csv"
         self.coverage_map = self.data / "coverage" / "map.png"
+        self.leaks = self.data / "leaks.parquet"
+        self.diagnosis = self.data / "diagnosis.parquet"
+        self.suspects = self.data / "suspects.parquet"
         self.report = Path("reports") / f"{task}.md"
         self.picture = Path("reports") / f"{task}.png"
 

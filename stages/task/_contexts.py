@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from stages.pipeline.stage import UserError
+from stages.task._faults import words
 
 
 def folded(texts: pd.Series) -> pd.Series:
@@ -29,3 +30,9 @@ def in_turn(rows: list[dict], count: int, seed: int, task: str) -> Iterator[dict
         if place == 0:
             random.Random(f"{seed}/contexts/{turn}").shuffle(rows)
         yield rows[place]
+
+
+def overlap(text: str, other: str) -> float:
+    """The share of a text's distinct words that the other text has too."""
+    own = set(words(text))
+    return len(own & set(words(other))) / max(1, len(own))

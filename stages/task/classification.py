@@ -157,3 +157,17 @@ class Task:
         truth = [predictions.at[i, f"p({label})"] for i, label in predictions.label.items()]
         found = predictions[["id", "label", "predicted"]].assign(probability=chosen)
         return found.assign(margin=found.probability - truth)
+
+    def examples(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """What is audited for leaks: id, label, the text that the teacher wrote, and further cues of this kind; `group`
+        is the same for examples that hang together.
+        """
+        return pd.DataFrame({"id": rows.id, "group": rows.id, "label": rows.label, "text": rows[self.written]})
+
+    def sure(self, predictions: pd.DataFrame) -> pd.Series:
+        """How sure the student is of each answer: its probability."""
+        return predictions.filter(regex=r"^p\(").max(axis=1)
+
+    def mistakes(self, predictions: pd.DataFrame) -> pd.Series:
+        """What wrong answers mistook for what."""
+        return predictions.label + " as " + predictions.predicted

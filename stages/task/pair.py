@@ -10,7 +10,7 @@ import pandas as pd
 
 from stages.pipeline.params import Task as Settings
 from stages.task import classification
-from stages.task._contexts import in_turn
+from stages.task._contexts import in_turn, overlap
 from stages.task._faults import copied, echo, stray_quote, unasked
 
 
@@ -65,3 +65,7 @@ class Task(classification.Task):
 
     def inputs(self, rows: pd.DataFrame) -> list[tuple[str, str]]:
         return list(zip(rows.premise, rows[self.written], strict=True))
+
+    def examples(self, rows: pd.DataFrame) -> pd.DataFrame:
+        pairs = zip(rows[self.written], rows.premise, strict=True)
+        return super().examples(rows).assign(words_of_the_premise=[overlap(*pair) for pair in pairs])

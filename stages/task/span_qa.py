@@ -1,6 +1,7 @@
 """Extractive question answering: the answer is a span of the context. The teacher writes questions to given answers."""
 
 import random
+import re
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -11,9 +12,10 @@ from stages.pipeline import params as parameters
 from stages.pipeline.params import Task as Settings
 from stages.pipeline.stage import UserError
 from stages.statistics import squad
-from stages.task._contexts import folded, in_turn
+from stages.task._contexts import folded, in_turn, overlap
 from stages.task._faults import copied, echo, stray_quote, unasked, words
 
+SENTENCE = re.compile(r"\S.*?(?:[.!?][\"'”’)\]]*(?=\s)|\n|$)", re.DOTALL)
 AGREED = 0.5  # the F1 from which on a blind answer is the same one
 ASKING = ("who", "what", "when", "where", "which", "why", "how")
 
@@ -198,6 +200,49 @@ class Task:
     def answers(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """Each answer: id, predicted, start, score, f1."""
         return predictions[["id", "predicted", "start", "score"]].assign(f1=self.scores(predictions).f1)
+
+    def examples(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """What is audited for leaks. There is no label to give away but the answer's place, so it is every sentence of
+        a context, labelled by whether the answer starts in it, as QNLI was made from SQuAD.
+        """
+        return pd.DataFrame([example for row in rows.itertuples() for example in _sentences(row)])
+
+    def sure(self, predictions: pd.DataFrame) -> pd.Series:
+        """How sure the student is of each answer: its score."""
+        return predictions.score
+
+    def mistakes(self, predictions: pd.DataFrame) -> pd.Series:
+        """How wrong answers miss the gold one that is learned: too long, too short, beside it or elsewhere."""
+        missed = map(_mistake, predictions.predicted, predictions.answers.str[0])
+        return pd.Series(list(missed), index=predictions.index, dtype=object)
+
+
+def _sentences(row) -> list[dict]:
+    """The sentences of a question's context: what they have of the question, and where the answer is."""
+    found = [(match.start(), match[0]) for match in SENTENCE.finditer(row.context)]
+    shares = [overlap(row.question, text) for _, text in found]
+    holder = max((place for place, (start, _) in enumerate(found) if start <= row.answer_start), default=0)
+    return [
+        {
+            "id": row.id,
+            "group": row.context,
+            "label": "answer" if place == holder else "elsewhere",
+            "text": text,
+            "sentence": place + 1,
+            "words_of_the_question": share,
+            "most_words_of_the_question": share == max(shares),
+        }
+        for place, ((_, text), share) in enumerate(zip(found, shares, strict=True))
+    ]
+
+
+def _mistake(predicted: str, answer: str) -> str:
+    one, truth = squad.normalised(predicted).split(), squad.normalised(answer).split()
+    if _within(truth, one):
+        return "too long"
+    if _within(one, truth):
+        return "too short"
+    return "beside it" if set(one) & set(truth) else "elsewhere"
 
 
 def _listed(value) -> list:
