@@ -23,6 +23,8 @@ RECIPE = {
     "seed": True,
     "gold": True,
     "method": True,
+    "filters": True,
+    "verify": True,
     "teacher": {"provider", "system", "temperature", "top_p", "max_tokens"},
     "student": True,
 }
@@ -48,6 +50,7 @@ def main(name: str) -> None:
         "stratum": task.stratum.replace("_", " "),
         "counts": pd.crosstab(task.strata(rows), rows["round"]),
         "rejected": pd.DataFrame([each["rejected"] for each in combined]).sum().astype(int).to_dict(),
+        "leaks": table.read(paths.leaks).query("alarm == 1").says.tolist(),
         "columns": [*task.columns, *task.targets],
         "provenance": dataset.PROVENANCE,
         "metric": task.metric,

@@ -43,7 +43,7 @@ class Repository:
             **env,
         }
         environment.pop("PYTHONPATH", None)
-        done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=900)
         if ok and done.returncode:
             raise AssertionError(f"{' '.join(words)}\n{done.stdout}\n{done.stderr}")
         return done
