@@ -18,7 +18,6 @@ from huggingface_hub.utils import validate_repo_id
 from stages import dataset
 from stages import task as tasks
 from stages.card import sha256
-from stages.combine import fingerprints
 from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import SPLITS, Paths
@@ -57,7 +56,7 @@ def lay_out(folder: Path, name: str, with_gold: bool) -> None:
     gold = {split: table.read(paths.gold(split)) for split in SPLITS}
     card = checked(paths.card, paths.train(last))
     if not with_gold:
-        owned = set(fingerprints(pd.concat(gold.values()), task))
+        owned = set(tasks.fingerprints(pd.concat(gold.values()), task))
         if copies := copied(rows, owned, task):
             raise UserError(
                 f"{paths.train(last)} row `{rows.id[copies[0]]}` is a gold row word for word ({len(copies)} are): "
@@ -76,7 +75,7 @@ def lay_out(folder: Path, name: str, with_gold: bool) -> None:
 
 def copied(rows: pd.DataFrame, owned: set, task) -> list[int]:
     """The places of the rows that are gold rows but for case and white space."""
-    return [place for place, mark in enumerate(fingerprints(rows, task)) if mark in owned]
+    return [place for place, mark in enumerate(tasks.fingerprints(rows, task)) if mark in owned]
 
 
 def checked(file: Path, train: Path) -> DatasetCard:
