@@ -14,6 +14,7 @@ from stages.pipeline import table
 from stages.pipeline.paths import Paths
 from stages.pipeline.stage import run
 
+
 def main(name: str) -> None:
     params, paths = parameters.load(), Paths(name)
     task, settings, last = tasks.load(name, params), params.one(name), params.rounds[-1].next

@@ -121,7 +121,15 @@ def draw(task, students: list[dict], file) -> None:
     figure, axes = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
     axes.axhspan(100 * gold["low"], 100 * gold["high"], color="tab:orange", alpha=0.15, lw=0)
     axes.axhline(100 * gold[task.metric], color="tab:orange", label="gold baseline")
-    axes.errorbar([student["rows"] for student in synthetic], values, [below, above], color="tab:blue", marker="o", capsize=3, label="rounds and final")
+    axes.errorbar(
+        [student["rows"] for student in synthetic],
+        values,
+        [below, above],
+        color="tab:blue",
+        marker="o",
+        capsize=3,
+        label="rounds and final",
+    )
     axes.set(title=task.name, xlabel="rows learned", ylabel=f"test {task.metric.replace('_', ' ')}, %")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")

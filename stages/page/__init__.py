@@ -18,6 +18,7 @@ from stages.pipeline.params import Params
 from stages.pipeline.paths import Paths
 
 SECTIONS = "headline", "rounds", "rejected", "leaks", "coverage", "quality", "errors", "samples", "costs", "recipe"
+SHORT = 32  # letters of a text that stays on one line
 LONG = 200  # letters; of a longer text the page shows the start, and the rest on demand
 MOST = 5000  # letters of a text that it holds at all
 
@@ -43,12 +44,17 @@ class Run:
         """The final data are those of this round."""
         return self.params.rounds[-1].next
 
+    @property
+    def metric(self) -> str:
+        """The metric's name in a sentence."""
+        return self.task.metric.replace("f1", "F1")
+
 
 def render(run: Run) -> str:
     """The page. The same run gives the same bytes."""
     folder = Path(__file__).parent
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {"LONG": LONG, "MOST": MOST}
+    environment.globals |= {"SHORT": SHORT, "LONG": LONG, "MOST": MOST}
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
     facts = {name: import_module(f"{__name__}.{name}").facts(run) for name in SECTIONS}
     return environment.from_string((folder / "template.html").read_text(encoding="utf-8")).render(

@@ -27,6 +27,10 @@ def count(value: int | None) -> Number:
     return NONE if value is None else Number(f"{value:,}", value)
 
 
+def part(value: int | None, whole: int | None) -> Number:
+    return NONE if value is None else Number(f"{value:,} of {whole:,}", value)
+
+
 def decimal(value: float | None, digits: int = 2) -> Number:
     return NONE if value is None or math.isnan(value) else Number(f"{value:.{digits}f}", value)
 

@@ -30,7 +30,7 @@ def facts(run) -> dict:
         "groups": [
             Table(
                 f"Errors by {group.replace('_', ' ')}",
-                [group.replace("_", " "), "wrong", "of", "validation, %", "test wrong", "test of", "test, %"],
+                [group.replace("_", " "), "validation", "%", "test", "%"],
                 list(_groups(splits, f"by_{group}")),
             )
             for group in (task.stratum, "length", "cluster")
@@ -60,5 +60,5 @@ def _groups(splits: dict[str, dict], group: str):
         for told in splits.values():
             counts = told[group].get(name, {"rows": 0, "wrong": 0})
             share = counts["wrong"] / counts["rows"] if counts["rows"] else None
-            line += [cells.count(counts["wrong"]), cells.count(counts["rows"]), cells.percent(share, bar=True)]
+            line += [cells.part(counts["wrong"], counts["rows"]), cells.percent(share, bar=True)]
         yield line

@@ -47,10 +47,10 @@ class Axes:
         return _svg(WIDTH, HEIGHT, [*grid, *parts, *labels], told)
 
 
-def rounds(task, students: list[dict], gold: dict) -> Markup:
+def rounds(run, students: list[dict], gold: dict) -> Markup:
     """The test metric by the rows that were learned, with 95% intervals, over the band of the gold baseline."""
     rows = [student["rows"] for student in students]
-    marks = [_percents(student["marks"]["test"], task) for student in [*students, gold]]
+    marks = [_percents(student["marks"]["test"], run.task) for student in [*students, gold]]
     axes = Axes(rows, [value for mark in marks for value in mark])
     *synthetic, (low, level, high) = marks
     parts = [
@@ -69,10 +69,12 @@ def rounds(task, students: list[dict], gold: dict) -> Markup:
         ),
     ]
     told = ", ".join(f"{one['name']} {mark[1]:.1f}" for one, mark in zip([*students, gold], marks, strict=True))
-    return axes.drawn(parts, "rows learned", f"test {task.metric}, %", told)
+    return axes.drawn(parts, "rows learned", f"test {run.metric}, %", told)
 
 
-def curves(lines: list[tuple[str, Sequence[float], Sequence[float]]], x_label: str, y_label: str, whole=False) -> Markup:
+def curves(
+    lines: list[tuple[str, Sequence[float], Sequence[float]]], x_label: str, y_label: str, whole=False
+) -> Markup:
     """Lines (classes, xs, ys); the classes of the style sheet tell them apart. whole: x counts something."""
     axes = Axes([x for _, xs, _ in lines for x in xs], [y for *_, ys in lines for y in ys], whole)
     told = "; ".join(f"{classes}: " + ", ".join(f"{y:.0f}" for y in ys) for classes, _, ys in lines)

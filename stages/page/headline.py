@@ -12,16 +12,15 @@ CHANCE = 0.05  # p values below are told as a difference
 def facts(run) -> dict:
     *_, final, gold = run.students
     cost = run.cost["total"]
-    metric = run.task.metric.replace("_", " ")
     tokens = cost["tokens_in"] + cost["tokens_out"]
     combined = [table.read_json(run.paths.metrics / f"round{q}" / "combine.json") for q in range(run.last + 1)]
     return {
-        "kind": run.params.one(run.task.name).kind.replace("_", " "),
-        "verdict": verdict(run, final, gold, metric),
+        "kind": run.params.one(run.task.name).kind,
+        "verdict": verdict(run, final, gold),
         "by_rules": all(model.startswith("template/") for model in table.read(run.paths.train(run.last)).model),
         "figures": [
-            (f"final student, test {metric}", *_mark(final, run.task)),
-            (f"gold baseline, test {metric}", *_mark(gold, run.task)),
+            (f"final student, test {run.metric}", *_mark(final, run.task)),
+            (f"gold baseline, test {run.metric}", *_mark(gold, run.task)),
             ("rows learned", cells.count(final["rows"]).shown, f"gold baseline: {gold['rows']:,}"),
             ("teacher calls", cells.count(cost["calls"] + cost["cached"]).shown, f"{cost['cached']:,} from the store"),
             ("tokens", cells.count(tokens).shown, f"{cost['tokens_in']:,} in, {cost['tokens_out']:,} out"),
@@ -33,7 +32,7 @@ def facts(run) -> dict:
     }
 
 
-def verdict(run, final: dict, gold: dict, metric: str) -> str:
+def verdict(run, final: dict, gold: dict) -> str:
     """Final student against gold baseline, row by row of test, as `make arms` compares."""
     task = run.task
     scores = [_scores(task, table.read(path)) for path in (run.paths.final_predictions, run.paths.baseline_predictions)]
@@ -43,12 +42,14 @@ def verdict(run, final: dict, gold: dict, metric: str) -> str:
     parts = {"synthetic": told["synthetic_rows"], "gold": told["gold_rows"]}
     learned = " and ".join(f"{rows:,} {kind}" for kind, rows in parts.items() if rows)
     learned += " rows with their labels shuffled" if run.params.method.learn == "shuffled" else " rows"
-    side = "above" if ours > theirs else "below"
-    difference = f"{abs(ours - theirs):.1f} points {side}" if round(ours - theirs, 1) else "the same as"
+    result = f"Taught by {learned}, the student reaches {ours:.1f}% {run.metric} on test"
+    alone, tested = f"{gold['rows']:,} gold rows alone teach it", f"{len(scores[0]):,} test rows"
+    if not (apart := round(ours - theirs, 1)):
+        return f"{result}, as much as {alone} ({tested})."
     shown = "more than chance" if p < CHANCE else "not shown to be more than chance"
     return (
-        f"Taught by {learned}, the student reaches {ours:.1f}% {metric} on test: {difference} what {gold['rows']:,} gold "
-        f"rows alone teach it, a difference that is {shown} on {len(scores[0]):,} test rows (p {_equals(p)})."
+        f"{result}: {abs(apart)} points {'above' if apart > 0 else 'below'} what {alone}, "
+        f"a difference that is {shown} on {tested} (p {_equals(p)})."
     )
 
 
