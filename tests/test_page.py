@@ -97,15 +97,13 @@ def test_tables_sort(reproduced, browser):
 def test_texts_are_only_texts(repository, browser):
     """Whatever teachers and gold files say is shown as it is, and none of it runs."""
     data = repository.folder / "data/reviews"
-    files = {
-        "round2/train": ["text"], "round2/rejected": ["text", "rejected"], "gold/validation": ["text"],
-        "suspects": ["text", "predicted"], "leaks": ["cue", "says"],
-    }  # fmt: skip
-    for file, columns in files.items():
-        rows = table.read(data / f"{file}.parquet")
-        if file == "round2/rejected" and rows.empty:
-            rows = table.read(data / "round2/train.parquet").head(2).assign(rejected="", twin="")
-        table.write(rows.assign(**dict.fromkeys(columns, HOSTILE)), data / f"{file}.parquet")
+    train, gold, leaks = (table.read(data / f"{name}.parquet") for name in ("round2/train", "gold/validation", "leaks"))
+    table.write(train.assign(text=HOSTILE), data / "round2/train.parquet")
+    table.write(train.head(2).assign(text=HOSTILE, rejected=HOSTILE, twin=""), data / "round2/rejected.parquet")
+    table.write(gold.assign(text=HOSTILE), data / "gold/validation.parquet")
+    suspects = gold.head(2).assign(text=HOSTILE, predicted=HOSTILE, rank=1, doubt=0.5)
+    table.write(suspects, data / "suspects.parquet")
+    table.write(leaks.assign(cue=HOSTILE, says=HOSTILE), data / "leaks.parquet")
     combined = repository.folder / "metrics/reviews/round2/combine.json"
     combined.write_text(json.dumps(json.loads(combined.read_text()) | {"rejected": {HOSTILE: 2}}))
     with (repository.folder / "prompts/reviews/s3/seed.md").open("a") as prompt:

@@ -4,6 +4,12 @@ from stages.page import cells, figures
 from stages.page.cells import Table
 
 HEAD = ["student", "rows", "new", "wrong on validation", "validation", "test"]
+CLASSES = {
+    ("final data", "training"): "synthetic dashed",
+    ("final data", "test"): "synthetic",
+    ("gold", "training"): "gold dashed",
+    ("gold", "test"): "gold",
+}
 
 
 def facts(run) -> dict:
@@ -18,14 +24,9 @@ def facts(run) -> dict:
         ]
         for student in run.students
     ]
-    parts = run.learning.groupby(["data", "split"], sort=False)
     curves = [
-        (
-            f"{'gold' if data == 'gold' else 'synthetic'}{' dashed' if split == 'training' else ''}",
-            list(rows.epoch),
-            list(100 * rows.score),
-        )
-        for (data, split), rows in parts
+        (CLASSES[data, split], list(part.epoch), list(100 * part.score))
+        for (data, split), part in run.learning.groupby(["data", "split"], sort=False)
     ]
     return {
         "metric": run.metric,
