@@ -19,6 +19,7 @@ from stages.pipeline.paths import Paths
 
 SECTIONS = "headline", "rounds", "rejected", "leaks", "coverage", "quality", "errors", "samples", "costs", "recipe"
 SHORT = 32  # letters of a text that stays on one line
+MANY = 12  # groups; a table of more is folded
 LONG = 200  # letters; of a longer text the page shows the start, and the rest on demand
 MOST = 5000  # letters of a text that it holds at all
 
@@ -54,7 +55,7 @@ def render(run: Run) -> str:
     """The page. The same run gives the same bytes."""
     folder = Path(__file__).parent
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {"SHORT": SHORT, "LONG": LONG, "MOST": MOST}
+    environment.globals |= {"SHORT": SHORT, "MANY": MANY, "LONG": LONG, "MOST": MOST}
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
     facts = {name: import_module(f"{__name__}.{name}").facts(run) for name in SECTIONS}
     return environment.from_string((folder / "template.html").read_text(encoding="utf-8")).render(
