@@ -24,6 +24,8 @@ def settings(params: Params) -> str:
     """The parameters, as YAML."""
     told = params.model_dump(include=PARAMS)
     told["student"]["model"] = public(params.student.model)
+    if params.method.transfer.file:
+        told["method"]["transfer"]["file"] = public(params.method.transfer.file)
     return yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
 
 

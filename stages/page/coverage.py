@@ -25,7 +25,7 @@ def facts(run) -> dict:
     places = {which: points.loc[points["set"] == which, ["x", "y"]].to_numpy() for which in SETS}
     every = points[["x", "y"]].to_numpy()
     sweep = pd.read_csv(run.paths.coverage_sweep).groupby("set", sort=False)
-    curves = [(CLASSES[which], list(rows.gamma), list(100 * rows.covered)) for which, rows in sweep]
+    curves = [(f"{which} data", CLASSES[which], list(rows.gamma), list(100 * rows.covered)) for which, rows in sweep]
     lines = [[f"{which} data", *(cells.percent(told[which].get(key)) for key in MEASURES)] for which in SETS]
     return {
         "rows": told["rows"],

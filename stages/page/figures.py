@@ -51,8 +51,13 @@ def rounds(run, students: list[dict], gold: dict) -> Markup:
     """The test metric by the rows that were learned, with 95% intervals, over the band of the gold baseline."""
     rows = [student["rows"] for student in students]
     marks = [_percents(student["marks"]["test"], run.task) for student in [*students, gold]]
-    axes = Axes(rows, [value for mark in marks for value in mark])
+    axes = Axes(rows, [value for mark in marks for value in mark], whole=True)
     *synthetic, (low, level, high) = marks
+    named = {}  # by the rows: where the name stands, and the names of all who learned as many
+    for student, (_, _, top) in zip(students, synthetic, strict=True):
+        name = student["name"].removeprefix("round ")
+        above, names = named.get(student["rows"], (top, ""))
+        named[student["rows"]] = max(above, top), f"{names}, {name}" if names else name
     parts = [
         f'<rect class="band" x="{LEFT}" y="{axes.y(high):.1f}" width="{WIDTH - LEFT - RIGHT}" '
         f'height="{axes.y(low) - axes.y(high):.1f}"/>',
@@ -63,22 +68,19 @@ def rounds(run, students: list[dict], gold: dict) -> Markup:
         ),
         axes.line(rows, [middle for _, middle, _ in synthetic], "synthetic"),
         *(
-            f'<text class="name" x="{axes.x(x):.1f}" y="{axes.y(top) - 6:.1f}" text-anchor="middle">'
-            f"{escape(student['name'].removeprefix('round '))}</text>"
-            for x, (_, _, top), student in zip(rows, synthetic, students, strict=True)
+            f'<text class="name" x="{axes.x(x):.1f}" y="{axes.y(top) - 6:.1f}" text-anchor="middle">{names}</text>'
+            for x, (top, names) in named.items()
         ),
     ]
     told = ", ".join(f"{one['name']} {mark[1]:.1f}" for one, mark in zip([*students, gold], marks, strict=True))
     return axes.drawn(parts, "rows learned", f"test {run.metric}, %", told)
 
 
-def curves(
-    lines: list[tuple[str, Sequence[float], Sequence[float]]], x_label: str, y_label: str, whole=False
-) -> Markup:
-    """Lines (classes, xs, ys); the classes of the style sheet tell them apart. whole: x counts something."""
-    axes = Axes([x for _, xs, _ in lines for x in xs], [y for *_, ys in lines for y in ys], whole)
-    told = "; ".join(f"{classes}: " + ", ".join(f"{y:.0f}" for y in ys) for classes, _, ys in lines)
-    return axes.drawn([axes.line(xs, ys, classes) for classes, xs, ys in lines], x_label, y_label, told)
+def curves(lines: list[tuple], x_label: str, y_label: str, whole: bool = False) -> Markup:
+    """Lines (name, classes, xs, ys); the classes of the style sheet tell them apart. whole: x counts something."""
+    axes = Axes([x for *_, xs, _ in lines for x in xs], [y for *_, ys in lines for y in ys], whole)
+    told = "; ".join(f"{name}: " + ", ".join(f"{y:.0f}" for y in ys) for name, _, _, ys in lines)
+    return axes.drawn([axes.line(xs, ys, classes) for _, classes, xs, ys in lines], x_label, y_label, told)
 
 
 def scatter(sets: dict[str, np.ndarray], every: np.ndarray, told: str) -> Markup:

@@ -25,7 +25,7 @@ def facts(run) -> dict:
         for student in run.students
     ]
     curves = [
-        (CLASSES[data, split], list(part.epoch), list(100 * part.score))
+        (f"{data}, {split}", CLASSES[data, split], list(part.epoch), list(100 * part.score))
         for (data, split), part in run.learning.groupby(["data", "split"], sort=False)
     ]
     return {
