@@ -10,10 +10,11 @@ DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-## run: dvc repro, then the table of rounds
+## run: dvc repro, then the table of rounds, and where the page is that tells more
 run: .venv/installed
 	@$(DVC) repro
 	@cat reports/*.md
+	@printf 'Open in a browser: %s\n' reports/*.html
 
 ## test: all tests but the slow ones
 test: .venv/installed

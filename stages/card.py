@@ -3,31 +3,16 @@
 python -m stages.card TASK
 """
 
-import hashlib
-from pathlib import Path
-
 import pandas as pd
-import yaml
 from huggingface_hub import DatasetCardData
 
 from stages import dataset
 from stages import task as tasks
+from stages.dataset import recipe
 from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import Paths
 from stages.pipeline.stage import run
-
-# What decides the rows. Not base_url and extra: they may tell of the user's endpoint more than is meant for others.
-RECIPE = {
-    "prompts": True,
-    "seed": True,
-    "gold": True,
-    "method": True,
-    "filters": True,
-    "verify": True,
-    "teacher": {"provider", "system", "temperature", "top_p", "max_tokens"},
-    "student": True,
-}
 
 
 def main(name: str) -> None:
@@ -38,8 +23,6 @@ def main(name: str) -> None:
     final, baseline, gold, cost = (
         table.read_json(paths.metrics / f"{file}.json") for file in ("final", "baseline", "gold", "cost")
     )
-    recipe = params.model_dump(include=RECIPE)
-    recipe["student"]["model"] = public(params.student.model)
     facts = {
         "metadata": metadata(name, task, settings.card, len(rows)),
         "name": name,
@@ -58,15 +41,11 @@ def main(name: str) -> None:
         "gold": gold,
         "cost": cost["total"],
         "models": sorted(set(rows.model)),
-        "recipe": yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True),
-        "prompts": {
-            file.name: {"text": file.read_text(encoding="utf-8").strip(), "sha256": sha256(file)}
-            for step in task.variables
-            if (file := Path("prompts") / name / params.prompts / f"{step}.md").is_file()
-        },
+        "recipe": recipe.settings(params),
+        "prompts": recipe.prompts(task, params),
         "train": dataset.file("default", "train"),
-        "sha256": sha256(paths.train(last)),
-        "source": public(settings.gold.source),
+        "sha256": recipe.sha256(paths.train(last)),
+        "source": recipe.public(settings.gold.source),
         "license": settings.card.license,
         "gold_license": settings.card.gold_license,
     }
@@ -86,15 +65,6 @@ def metadata(name: str, task, told, rows: int) -> str:
         configs=dataset.listed(dataset.CONFIGS),
     )
     return data.to_yaml(line_break="\n")
-
-
-def public(place: str) -> str:
-    """A hub id or a path inside the repository as it is; of a path elsewhere the last part."""
-    return Path(place).name if Path(place).is_absolute() else place
-
-
-def sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from stages import dataset
 from stages import task as tasks
-from stages.card import sha256
+from stages.dataset.recipe import sha256
 from stages.pipeline import params as parameters
 from stages.pipeline import table
 from stages.pipeline.paths import SPLITS, Paths

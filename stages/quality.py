@@ -25,7 +25,7 @@ def main(name: str) -> None:
     params, paths = parameters.load(), Paths(name)
     task, last = tasks.load(name, params), params.rounds[-1].next
     rows = table.read(paths.train(last))
-    added = rows[rows["round"] > 0].reset_index(drop=True)
+    added = rows[rows.parent != ""].reset_index(drop=True)
     errors = table.read(paths.gold("validation")).set_index("id").loc[added.parent].reset_index()
     told = added[["id", "parent", "round"]].assign(**{task.stratum: task.strata(errors)})
     told = told.join(pairs(errors[task.written].tolist(), added[task.written].tolist(), params.student))

@@ -30,6 +30,7 @@ class Paths:
         self.diagnosis = self.data / "diagnosis.parquet"
         self.suspects = self.data / "suspects.parquet"
         self.report = Path("reports") / f"{task}.md"
+        self.page = Path("reports") / f"{task}.html"
         self.picture = Path("reports") / f"{task}.png"
 
     def gold(self, split: str) -> Path:

@@ -1,0 +1,151 @@
+"""The report's page, as a browser shows it."""
+
+import html
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.page.samples import spread
+from stages.pipeline import table
+from stages.pipeline.params import Task as Settings
+from stages.task.classification import Task
+from tests import browser as browsers
+from tests.people import ROWS
+
+TASKS = ["reviews", *ROWS]
+HOSTILE = "</td><script>hacked = 1</script><img src=x onerror='hacked = 1'>{{ 7 * 7 }} &amp;"
+CONTRAST = """(() => {
+    const luminance = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
+        .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
+    const paper = luminance(getComputedStyle(document.body).backgroundColor);
+    return [...document.querySelectorAll("p, a, th, td, dd, dt, figcaption, svg text, svg .gold, svg .synthetic")]
+        .map((one) => getComputedStyle(one)[one.tagName === "text" ? "fill" : "color"])
+        .map((colour) => luminance(colour))
+        .map((ink) => (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05))
+        .reduce((least, ratio) => Math.min(least, ratio));
+})()"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if not browsers.installed():
+        pytest.skip(f"none of {', '.join(browsers.NAMES)} is installed")
+    with browsers.Browser(tmp_path_factory.mktemp("browser")) as started:
+        yield started
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_page_fits_and_asks_for_nothing(all_kinds, browser, task):
+    async def visitor(tab):
+        for width in (360, 1280):
+            await tab.sized(width)
+            await tab.run("document.querySelectorAll('details').forEach((details) => details.open = true)")
+            assert await tab.run("document.documentElement.scrollWidth") <= width
+        widths = await tab.run("[...document.querySelectorAll('svg')].map((figure) => figure.getBBox().width)")
+        assert len(widths) == 5 and min(widths) > 100
+        dangling = "[...document.querySelectorAll('a')].filter((a) => !document.querySelector(a.getAttribute('href')))"
+        assert await tab.run(f"{dangling}.length") == 0
+        assert not tab.requested and not tab.complaints
+
+    page = all_kinds.folder / f"reports/{task}.html"
+    assert page.stat().st_size < 1_000_000
+    browsers.visit(browser, page, visitor)
+
+
+def test_light_and_dark(reproduced, browser):
+    async def visitor(tab):
+        papers = []
+        for scheme in ("light", "dark"):
+            await tab.coloured(scheme)
+            papers.append(await tab.run("getComputedStyle(document.body).backgroundColor"))
+            assert await tab.run(CONTRAST) >= 4.5
+        assert papers[0] != papers[1]
+
+    browsers.visit(browser, reproduced.folder / "reports/reviews.html", visitor)
+
+
+def test_tables_sort(reproduced, browser):
+    column = (
+        "[...document.querySelector('#rounds table').tBodies[0].rows].map((row) => row.cells[{}].textContent.trim())"
+    )
+    head = "document.querySelector('#rounds table thead').rows[0].cells[{}]"
+
+    async def visitor(tab):
+        before = await tab.run(column.format(1))
+        numbers = sorted(int(cell.replace(",", "")) for cell in before)
+        await tab.run(f"{head.format(1)}.querySelector('button').click()")
+        assert [int(cell) for cell in await tab.run(column.format(1))] == numbers
+        assert await tab.run(f"{head.format(1)}.ariaSort") == "ascending"
+        await tab.run(f"{head.format(1)}.querySelector('button').focus()")
+        await tab.press("Enter", 13, "\r")
+        assert [int(cell) for cell in await tab.run(column.format(1))] == numbers[::-1]
+        assert await tab.run(f"{head.format(1)}.ariaSort") == "descending"
+        await tab.press("Tab", 9)
+        await tab.press("Tab", 9)
+        await tab.press(" ", 32, " ")
+        wrong = await tab.run(column.format(3))
+        assert [int(cell.split()[0]) for cell in wrong[:-1]] == sorted(int(cell.split()[0]) for cell in wrong[:-1])
+        assert wrong[-1] == "–", "what is empty stands last"
+        assert await tab.run("document.querySelectorAll('#rounds [aria-sort]').length") == 1
+
+    browsers.visit(browser, reproduced.folder / "reports/reviews.html", visitor)
+
+
+def test_texts_are_only_texts(repository, browser):
+    """Whatever teachers and gold files say is shown as it is, and none of it runs."""
+    data = repository.folder / "data/reviews"
+    train, gold, leaks = (table.read(data / f"{name}.parquet") for name in ("round2/train", "gold/validation", "leaks"))
+    table.write(train.assign(text=HOSTILE), data / "round2/train.parquet")
+    table.write(train.head(2).assign(text=HOSTILE, rejected=HOSTILE, twin=""), data / "round2/rejected.parquet")
+    table.write(gold.assign(text=HOSTILE), data / "gold/validation.parquet")
+    suspects = gold.head(2).assign(text=HOSTILE, predicted=HOSTILE, rank=1, doubt=0.5)
+    table.write(suspects, data / "suspects.parquet")
+    table.write(leaks.assign(cue=HOSTILE, says=HOSTILE), data / "leaks.parquet")
+    combined = repository.folder / "metrics/reviews/round2/combine.json"
+    combined.write_text(json.dumps(json.loads(combined.read_text()) | {"rejected": {HOSTILE: 2}}))
+    with (repository.folder / "prompts/reviews/s3/seed.md").open("a") as prompt:
+        prompt.write(HOSTILE)
+    repository.stage("report", "reviews")
+
+    async def visitor(tab):
+        for section in ("rejected", "leaks", "errors", "samples", "recipe"):
+            assert HOSTILE in await tab.run(f"document.getElementById('{section}').textContent"), section
+        assert await tab.run("typeof hacked") == "undefined"
+        assert await tab.run("document.querySelectorAll('img, script').length") == 1
+        assert not tab.requested and not tab.complaints
+
+    browsers.visit(browser, repository.folder / "reports/reviews.html", visitor)
+
+
+def test_same_run_same_bytes(repository):
+    page = repository.folder / "reports/reviews.html"
+    before = page.read_bytes()
+    repository.stage("report", "reviews", PYTHONHASHSEED="7", TZ="Asia/Tokyo", LANG="de_DE.UTF-8")
+    assert page.read_bytes() == before
+
+
+def test_test_rows_are_not_shown(all_kinds):
+    for task, column in (("reviews", "text"), ("rte", "hypothesis")):
+        page = html.unescape((all_kinds.folder / f"reports/{task}.html").read_text())
+        shown = table.read(all_kinds.folder / f"data/{task}/gold/test.parquet")[column]
+        assert not any(text[:100] in page for text in shown)
+
+
+def test_final_row_is_what_the_final_student_learned(repository):
+    final = repository.folder / "metrics/reviews/final.json"
+    told = json.loads(final.read_text()) | {"rows": 1234, "synthetic_rows": 1200, "gold_rows": 34}
+    final.write_text(json.dumps(told))
+    repository.stage("report", "reviews")
+    assert "| final         | 1234 |" in (repository.folder / "reports/reviews.md").read_text()
+    assert "Taught by 1,200 synthetic and 34 gold rows" in (repository.folder / "reports/reviews.html").read_text()
+
+
+def test_every_label_has_its_sample():
+    task = Task("t", Settings.model_construct(words={}))
+    labels = [f"label {i % 77}" for i in range(500)]
+    rows = pd.DataFrame({"id": np.arange(500), "round": 0, "label": labels})
+    assert sorted(spread(rows, task, 12).label) == sorted(set(labels))
+    assert spread(rows[rows.label < "label 2"], task, 12).label.value_counts().max() <= 2
