@@ -108,8 +108,9 @@ def test_settings_are_chosen_on_selection(repository):
 
 def test_transfer(repository, tmp_path):
     """Table 5: another project's rows as seed data, with rounds of its own or with the additions of ours."""
-    theirs = pd.DataFrame({"text": [f"{word} film" for word in ("fine", "dull", "warm", "cold")],
-                           "label": ["positive", "negative"] * 2})  # fmt: skip
+    words = ("fine", "dull", "warm", "cold")
+    texts = [f"What a {word} film this is, and how {word} its long second half" for word in words]
+    theirs = pd.DataFrame({"text": texts, "label": ["positive", "negative"] * 2})
     file = tmp_path / "theirs.jsonl"
     theirs.to_json(file, orient="records", lines=True)
     ours = read(repository, "round2/train.parquet")

@@ -14,6 +14,7 @@ from stages.pipeline import table
 from stages.pipeline.stage import UserError
 
 TOKEN = "hf_secret0123456789"
+FILES = ["README.md", "default/train.parquet", "rejected/rejected.parquet"]
 
 
 @pytest.fixture
@@ -55,6 +56,8 @@ def test_gold_text_stays(repository, inside, tmp_path):
     inside(repository)
     gold = table.read("data/reviews/gold/validation.parquet")
     copied = table.read("data/reviews/seed.parquet").head(1).assign(text=gold.text[0].upper())
+    for q in (0, 2):
+        table.write(copied.head(0), f"data/reviews/round{q}/rejected.parquet")
     table.write(copied.assign(rejected="equals the row"), "data/reviews/round1/rejected.parquet")
     publish.lay_out(tmp_path / "one", "reviews", False)
     assert [path.name for path in (tmp_path / "one").iterdir() if path.is_dir()] == ["default"], "nothing else is left"
@@ -116,7 +119,7 @@ def hub():
 def test_publish(reproduced, hub, tmp_path):
     env = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path), "HF_TOKEN": ""}
     done = reproduced.stage("publish", "reviews", "o/n", "--dry-run", **env)
-    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["README.md", "default/train.parquet", "o/n"]
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == FILES + ["o/n"]
     done = reproduced.stage("publish", "reviews", "o/n", ok=False, **env)
     assert done.stderr == "error: the hub wants a token: `hf auth login`, or HF_TOKEN in the environment\n"
     assert hub.seen == []
@@ -133,7 +136,7 @@ def test_publish(reproduced, hub, tmp_path):
         if entry["key"] == "file"
     }
     assert sent["default/train.parquet"] == (reproduced.folder / "data/reviews/round2/train.parquet").read_bytes()
-    assert set(sent) == {"README.md", "default/train.parquet"}, "no row was rejected"
+    assert sorted(sent) == FILES
     assert {key for _, key, _ in hub.seen} == {f"Bearer {TOKEN}"}
 
     hub.status = 403

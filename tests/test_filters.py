@@ -30,7 +30,8 @@ sentences = st.lists(st.sampled_from([*WORDS[:9], *"αβγ"]), min_size=1, max_s
 
 def rows(*texts: str, name: str = "new", **columns) -> pd.DataFrame:
     ids = [f"{name}-{i}" for i in range(len(texts))]
-    return pd.DataFrame({"id": ids, "text": texts, "label": "a", "parent": "", "rejected": ""} | columns)
+    given = {"label": "a", "parent": "", "prompt": "hash", "rejected": ""}
+    return pd.DataFrame({"id": ids, "text": texts, **given} | columns)
 
 
 def sifted(new, old=None, validation=None, selection=None, test=None, task=TASK, **filters) -> pd.DataFrame:
@@ -98,7 +99,7 @@ def test_a_small_change_that_makes_another_label_true_is_no_duplicate():
 
 
 def test_near_duplicates_of_pairs_and_questions_share_their_context():
-    given = {"parent": "", "rejected": "", "id": list("xyz")}
+    given = {"parent": "", "prompt": "hash", "rejected": "", "id": list("xyz")}
     pairs = pd.DataFrame({**given, "premise": ["p", "q", "p"], "hypothesis": LONG, "label": "a"})
     assert sifted(pairs, task=PAIRS, near_duplicate=0.8).rejected.tolist() == ["", "", "near duplicate"]
     asked = {**given, "context": "c", "question": LONG, "answer": ["m", "n", "m"], "answer_start": [1, 2, 1]}
@@ -110,6 +111,9 @@ def test_copies_of_the_error():
     found = sifted(new, validation=rows(LONG, name="gold"), parent=0.8)
     assert found.rejected.tolist() == ["copy of its error", ""]
     assert found.twin.tolist() == ["gold-0", ""]
+    assert not sifted(new.assign(prompt=""), validation=rows(LONG, name="gold"), parent=0.8).rejected.any(), (
+        "the gold row itself is no copy that a teacher made"
+    )
 
 
 def test_lengths_around_golds():
@@ -157,7 +161,7 @@ def test_selection_rows_that_are_mined_as_well_are_no_secret():
 def test_what_pairs_hold_against_test_is_what_the_teacher_wrote():
     test = pd.DataFrame({"id": ["t"], "premise": [LONG], "hypothesis": ["It fell flat."], "label": "a"})
     new = {"id": list("xyz"), "premise": ["p", LONG, "p"], "hypothesis": [LONG, "It fell, flat!", "It fell flat."]}
-    new = pd.DataFrame({**new, "label": "b", "parent": "", "rejected": ""})
+    new = pd.DataFrame({**new, "label": "b", "parent": "", "prompt": "hash", "rejected": ""})
     assert sifted(new, test=test, task=PAIRS).rejected.tolist() == ["", "also in test", ""]
 
 

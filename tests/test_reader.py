@@ -111,7 +111,7 @@ def test_a_reader_learns_with_any_encoder(models, tmp_path, kind):  # noqa: F811
     told = learnt.predict(asked)
     right = [(text, start) == (texts[0], at) for (text, start, _), (at, texts) in zip(told, truth, strict=True)]
     assert np.mean(right) > 0.6, "guesses are right in a fifth of the cases"
-    assert list(learnt.curve) == ["epoch", "loss", "train_accuracy", "selection_score"]
+    assert list(learnt.curve) == ["epoch", "loss", "train_accuracy", "selection_score", "test_score"]
     assert learnt.epoch == learnt.curve.epoch[learnt.curve.selection_score.idxmax()]
     assert learnt.predict([]) == []
     again = student.fit(inputs, answers, asked, truth, [], chosen, 0, "span")

@@ -93,7 +93,7 @@ def accuracy(learnt, texts, labels):
 def test_finetune_learns_with_any_encoder(models, kind):
     learnt = learn(settings(models[kind]))
     assert accuracy(learnt, *rows(60, 3)) > 0.7
-    assert list(learnt.curve) == ["epoch", "loss", "train_accuracy", "selection_score"]
+    assert list(learnt.curve) == ["epoch", "loss", "train_accuracy", "selection_score", "test_score"]
     assert learnt.curve.epoch.tolist() == [*range(1, 9)]
     assert learnt.curve.loss.iloc[-1] < learnt.curve.loss.iloc[0]
     assert learnt.epoch == learnt.curve.epoch[learnt.curve.selection_score.idxmax()]  # the first of the best
