@@ -143,9 +143,10 @@ def test_final_row_is_what_the_final_student_learned(repository):
     assert "Taught by 1,200 synthetic and 34 gold rows" in (repository.folder / "reports/reviews.html").read_text()
 
 
-def test_every_label_has_its_sample():
+@pytest.mark.parametrize("labels, most", [(77, 154), (77, 12), (2, 12)])
+def test_rows_to_read_are_of_every_round_and_label(labels, most):
     task = Task("t", Settings.model_construct(words={}))
-    labels = [f"label {i % 77}" for i in range(500)]
-    rows = pd.DataFrame({"id": np.arange(500), "round": 0, "label": labels})
-    assert sorted(spread(rows, task, 12).label) == sorted(set(labels))
-    assert spread(rows[rows.label < "label 2"], task, 12).label.value_counts().max() <= 2
+    rows = pd.DataFrame({"round": np.arange(1000) // 900 + 1, "label": [f"label {i % labels}" for i in range(1000)]})
+    counts = spread(rows, task, most).groupby(["round", "label"]).size()
+    assert counts.sum() == most
+    assert len(counts) == min(most, 2 * labels) and counts.max() - counts.min() <= 1
