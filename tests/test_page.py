@@ -15,7 +15,7 @@ from tests import browser as browsers
 from tests.people import ROWS
 
 TASKS = ["reviews", *ROWS]
-HOSTILE = "</td><script>hacked = 1</script><img src=x onerror='hacked = 1'>{{ 7 * 7 }} &amp;"
+HOSTILE = "</td><script>hacked = 1</script><img src=x onerror='hacked = 1'>{{ 7 * 7 }} &amp;" + 150 * "x"
 CONTRAST = """(() => {
     const luminance = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
         .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
@@ -113,6 +113,8 @@ def test_texts_are_only_texts(repository, browser):
     async def visitor(tab):
         for section in ("rejected", "leaks", "errors", "samples", "recipe"):
             assert HOSTILE in await tab.run(f"document.getElementById('{section}').textContent"), section
+        await tab.sized(360)
+        assert await tab.run("document.documentElement.scrollWidth") <= 360
         assert await tab.run("typeof hacked") == "undefined"
         assert await tab.run("document.querySelectorAll('img, script').length") == 1
         assert not tab.requested and not tab.complaints
