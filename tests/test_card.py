@@ -119,7 +119,7 @@ def hub():
 def test_publish(reproduced, hub, tmp_path):
     env = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path), "HF_TOKEN": ""}
     done = reproduced.stage("publish", "reviews", "o/n", "--dry-run", **env)
-    assert [line.split()[-1] for line in done.stdout.splitlines()] == FILES + ["o/n"]
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == [*FILES, "o/n"]
     done = reproduced.stage("publish", "reviews", "o/n", ok=False, **env)
     assert done.stderr == "error: the hub wants a token: `hf auth login`, or HF_TOKEN in the environment\n"
     assert hub.seen == []

@@ -15,7 +15,7 @@ from tests import browser as browsers
 from tests.people import ROWS
 
 TASKS = ["reviews", *ROWS]
-HOSTILE = "</td><script>hacked = 1</script><img src=x onerror='hacked = 1'>{{ 7 * 7 }} &amp;"
+HOSTILE = "</td><script>hacked = 1</script><img src=x onerror='hacked = 1'>{{ 7 * 7 }} &amp;" + 150 * "x"
 CONTRAST = """(() => {
     const luminance = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
         .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
@@ -113,6 +113,8 @@ def test_texts_are_only_texts(repository, browser):
     async def visitor(tab):
         for section in ("rejected", "leaks", "errors", "samples", "recipe"):
             assert HOSTILE in await tab.run(f"document.getElementById('{section}').textContent"), section
+        await tab.sized(360)
+        assert await tab.run("document.documentElement.scrollWidth") <= 360
         assert await tab.run("typeof hacked") == "undefined"
         assert await tab.run("document.querySelectorAll('img, script').length") == 1
         assert not tab.requested and not tab.complaints
@@ -143,9 +145,10 @@ def test_final_row_is_what_the_final_student_learned(repository):
     assert "Taught by 1,200 synthetic and 34 gold rows" in (repository.folder / "reports/reviews.html").read_text()
 
 
-def test_every_label_has_its_sample():
+@pytest.mark.parametrize("labels, most", [(77, 154), (77, 12), (2, 12)])
+def test_rows_to_read_are_of_every_round_and_label(labels, most):
     task = Task("t", Settings.model_construct(words={}))
-    labels = [f"label {i % 77}" for i in range(500)]
-    rows = pd.DataFrame({"id": np.arange(500), "round": 0, "label": labels})
-    assert sorted(spread(rows, task, 12).label) == sorted(set(labels))
-    assert spread(rows[rows.label < "label 2"], task, 12).label.value_counts().max() <= 2
+    rows = pd.DataFrame({"round": np.arange(1000) // 900 + 1, "label": [f"label {i % labels}" for i in range(1000)]})
+    counts = spread(rows, task, most).groupby(["round", "label"]).size()
+    assert counts.sum() == most
+    assert len(counts) == min(most, 2 * labels) and counts.max() - counts.min() <= 1

@@ -6,18 +6,16 @@ from stages.page.cells import Table
 from stages.pipeline import table
 
 PAIRS = 12
-SEEDS = 12  # or one of each label where there are more labels
+SEEDS = 12  # or one of each stratum where there are more
 
 
 def facts(run) -> dict:
     task, rows = run.task, table.read(run.paths.train(run.last))
-    seeds = spread(rows[rows["round"] == 0], task, SEEDS)
+    seeds = rows[rows["round"] == 0]
+    seeds = spread(seeds, task, max(SEEDS, task.strata(seeds).nunique()))
     told = ["id", *task.columns, task.targets[0]]
     command = "python -m stages.lineage {}" + (f" {task.name}" if len(run.params.tasks) > 1 else "")
     return {
-        "stratum": task.stratum.replace("_", " "),
-        "given": task.columns[:-1],
-        "written": task.written,
         "pairs": [
             {
                 "id": row.id,
@@ -53,9 +51,7 @@ def extrapolated(run, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def spread(rows: pd.DataFrame, task, most: int) -> pd.DataFrame:
-    """Rows at random, as many of each round and stratum as goes: at most `most`, but one of each stratum."""
-    groups = rows.assign(stratum=task.strata(rows)).sample(frac=1, random_state=0)
-    turn = groups.groupby(["round", "stratum"]).cumcount()
-    most = max(most, groups.stratum.nunique())
-    drawn = groups.assign(turn=turn).sort_values(["turn", "stratum", "round"], kind="stable").head(most)
-    return drawn.sort_values(["round", "stratum", "turn"], kind="stable")
+    """Rows at random, at most `most`: none of a round and stratum comes twice before each other one has come."""
+    rows = rows.assign(stratum=task.strata(rows)).sample(frac=1, random_state=0)
+    rows["turn"] = rows.groupby(["round", "stratum"]).cumcount()
+    return rows.sort_values("turn", kind="stable").head(most).sort_values(["round", "stratum", "turn"], kind="stable")
