@@ -54,7 +54,7 @@ EXPERIMENT := PATH="$(CURDIR)/$(BIN):$$PATH" ./experiment.sh
 OVERRIDES = $(foreach value,$(SET),-S $(value))
 COMPARE = @$(BIN)/python -m stages.compare --task $(TASK) --out reports/$(TASK)
 
-## arms [TASK=...] [SET="key=value ..."] [TRANSFER=PATH]: S3 beside its baselines, ablations and controls
+## arms [TASK=...] [ARMS="goldgen ..."] [SET="key=value ..."] [TRANSFER=PATH]: S3 beside its baselines, ablations and controls
 arms: .venv/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ./arms.sh $(TASK) $(OVERRIDES)
 

@@ -3,6 +3,7 @@
 #
 #   ./arms.sh TASK [-S key=value ...]      what follows the task holds for every arm: -S student.seeds=5
 #   TRANSFER=PATH ./arms.sh TASK           also the arms that start from seed data of another teacher or project
+#   ARMS="goldgen gold" ./arms.sh TASK     only these, and S3, from which the others take their counts
 #
 # They differ in nothing but the values below, and share every stage that those do not touch. Arms that write as many
 # rows as S3 take their counts from its metrics.
@@ -16,6 +17,7 @@ arms=()
 arm() {
     local name=$1
     shift
+    [[ -z ${ARMS:-} || " s3 $ARMS " == *" $name "* ]] || return 0
     ./experiment.sh "$task-$name" "$task" "${overrides[@]}" "$@"
     arms+=("$task-$name")
 }
