@@ -1,6 +1,7 @@
 """All five tasks in one DAG: they run, and a change to one is none to the others."""
 
 import pandas as pd
+import pytest
 
 from stages.pipeline import table
 from tests.people import CONTEXTS, ROWS
@@ -44,11 +45,13 @@ def test_a_prompt_of_one_task(side_by_side):
     assert side_by_side.repro() == []
 
 
+@pytest.mark.slow
 def test_parameters_of_one_task(side_by_side):
     side_by_side.set({"task.qnli.seed_rows": 30, "task.adversarial_qa.answers": "extracted"})
     assert of(side_by_side.repro()) == {"qnli", "adversarial_qa"}
 
 
+@pytest.mark.slow
 def test_gold_rows_of_one_task(side_by_side):
     file = side_by_side.folder / "data/gold/rte/gold.jsonl"
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
@@ -57,6 +60,7 @@ def test_gold_rows_of_one_task(side_by_side):
     assert {"gold@rte", "seed@rte"} <= set(ran), "the contexts that seed rows are written from are others"
 
 
+@pytest.mark.slow
 def test_what_is_an_error_of_question_answering(side_by_side):
     """Every task is asked again which rows are wrong; they are the same here, so nothing follows."""
     side_by_side.set({"method.f1_below": 0.01})
