@@ -10,7 +10,6 @@ import pandas as pd
 from stages.mining import errors
 from stages.pipeline import table
 from stages.pipeline.paths import Paths
-from stages.pipeline.stage import UserError
 
 POOL = 50  # most helpful rows of each label
 EXAMPLES = 8  # in a prompt
@@ -20,10 +19,8 @@ SHARE = 0.5  # of the prompts that have examples
 def mine(task, params, q: int, answers: pd.DataFrame) -> pd.DataFrame:
     """A label for each row that is asked for, in turn, and `examples`: texts of that label, or none.
 
-    As many as method.mined says, or as there are errors. Raises UserError for a task without labels.
+    As many as method.mined says, or as there are errors.
     """
-    if "label" not in task.targets:
-        raise UserError(f"method.mine: task {task.name} has no labels, and `helpful` rows are drawn by label")
     paths = Paths(task.name)
     influence = table.read(paths.influence(q)).query("influence > 0")
     rows = table.read(paths.train(q)).merge(influence, on="id", validate="1:1")

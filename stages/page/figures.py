@@ -111,7 +111,7 @@ def _ticks(values: Sequence[float], whole: bool = False) -> np.ndarray:
     low, high = min(values), max(values)
     if low == high:
         low, high = low - 1, high + 1
-    return MaxNLocator(5, integer=whole).tick_values(low, high)
+    return MaxNLocator(5, integer=whole, steps=[1, 2, 5, 10]).tick_values(low, high)
 
 
 def _part(value: float, ticks: np.ndarray) -> float:

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
 
+from stages.pipeline.stage import UserError
+
 DAMPING = 5e-3  # as in ProGen
 
 
@@ -12,8 +14,12 @@ def influence(student, task, rows, gold) -> np.ndarray:
     The gold loss is the reverse cross-entropy of ProGen (Ye et al., 2022), which is 1 - p(label) but for a constant and
     spares the influence of a few gold labels that are wrong; the training loss is cross-entropy. The last layer is a
     softmax over what `student.represent` returns, and its damped Hessian is inverted by conjugate gradients, so that
-    time and memory are linear in rows and features.
+    time and memory are linear in rows and features. Raises UserError for a task without labels.
     """
+    if "label" not in task.targets:
+        raise UserError(
+            f"method.influence: task {task.name} has no labels, set it to false (and method.mine to errors)"
+        )
     features, shares, truth = _parts(student, task, rows)
     gold_features, gold_shares, gold_truth = _parts(student, task, gold)
     sure = (gold_shares * gold_truth).sum(axis=1, keepdims=True)
