@@ -1,6 +1,7 @@
 """Arms: other values of method.* in the same pipeline, and what stands in them for what S3 does."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -126,6 +127,24 @@ def test_transfer(repository, tmp_path):
     told = repository.stage("seed", "reviews", ok=False)
     assert told.returncode == 1
     assert "row 1: unknown label `so so` (known: negative, positive)" in told.stderr
+
+
+def test_arms_are_experiments(repository):
+    """arms.sh: S3 is there already; an arm without extrapolation asks for as many rows, all of them seed data."""
+    told = repository.run("./arms.sh", "reviews", ARMS="no-extrapolation").stdout
+    assert re.search(r"^reviews-s3: 0 stages ran, \d\d were skipped", told, re.MULTILINE)
+    assert re.search(r"^reviews-no-extrapolation: \d+ stages ran, [1-9]\d* were skipped", told, re.MULTILINE)
+    assert "gold rows alone" in told
+    asked = sum(
+        metric(repository, f"{name}.json")["rows"] for name in ("seed", "round0/extrapolate", "round1/extrapolate")
+    )
+    names = repository.run("git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
+    ref = next(name for name in names if name.endswith("/reviews-no-extrapolation"))
+    there = json.loads(repository.run("git", "show", f"{ref}:metrics/reviews/seed.json").stdout)
+    assert there["rows"] == asked
+    table = pd.read_csv(repository.folder / "reports/reviews-arms.csv")
+    assert table.arm.tolist() == ["reviews-s3", "reviews-no-extrapolation", "gold rows alone"]
+    assert repository.run("git", "status", "--short").stdout == "", "the workspace is as it was"
 
 
 def test_budget_for_all_tasks(repository):
