@@ -113,14 +113,6 @@ def copied(repository: Repository, place: Path) -> Repository:
     return Repository(place / "repository")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """A file's tests run in one process, and so do all that use the tasks of all kinds: these take minutes to make."""
-    for item in items:
-        group = "all kinds" if "all_kinds" in item.fixturenames else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c():
     """A job in the background of a shell ignores Ctrl-C, and so would the processes that tests start and stop."""
