@@ -40,10 +40,11 @@ def main(name: str) -> None:
     told = [rows[["id"]].assign(set=which, **{task.stratum: task.strata(rows)}) for which, rows in sets.items()]
     points = pd.concat(told, ignore_index=True).assign(x=places[:, 0], y=places[:, 1])
     table.write(points, paths.coverage_points)
-    table.write_csv(sweep(maps), paths.coverage_sweep)
+    swept = sweep(maps)
+    table.write_csv(swept, paths.coverage_sweep)
     with table.whole(paths.coverage_map) as draft:
         draw(maps, task, draft)
-    table.write_json(numbers(vectors, maps, texts), paths.metrics / "coverage.json")
+    table.write_json(numbers(vectors, swept, texts), paths.metrics / "coverage.json")
 
 
 def sampled(sets: dict[str, pd.DataFrame], column: str, most: int, seed: int) -> dict[str, pd.DataFrame]:
@@ -83,16 +84,15 @@ def sweep(maps: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(shares, columns=["gamma", "set", "covered"]).round(4)
 
 
-def numbers(vectors: dict, maps: dict, texts: dict) -> dict:
+def numbers(vectors: dict, swept: pd.DataFrame, texts: dict) -> dict:
     """Of each set: the share of gold that it covers on the map with gamma 1, its precision and recall, the share of
     gold's words that it has, and distinct-1, 2 and 3. Words are counted in as much text of each set."""
-    told = {"rows": len(maps["gold"]), "neighbours": NEIGHBOURS}
-    swept = sweep(maps)
+    told = {"rows": len(texts["gold"]), "neighbours": NEIGHBOURS}
     covered = swept[swept.gamma == 1].set_index("set").covered
     runs = {n: {which: grams(written, n) for which, written in texts.items()} for n in (1, 2, 3)}
     limits = {n: min(map(len, found.values())) for n, found in runs.items()}
     words = {which: set(found[: limits[1]]) for which, found in runs[1].items()}
-    for which in maps:
+    for which in texts:
         mine = {"covered": covered[which]}
         if which != "gold":
             mine["precision"], mine["recall"] = precision_recall(vectors["gold"], vectors[which], NEIGHBOURS)

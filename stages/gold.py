@@ -96,10 +96,7 @@ def rows_of(file: str, split: str, task, settings, known=None) -> pd.DataFrame:
                 f"map it under task.{task.name}.gold.columns"
             )
     rows = pd.DataFrame({column: raw[theirs] for column, theirs in wanted.items()})
-    for column in wanted:
-        blank = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
-        if blank.any():
-            raise UserError(f"{file} row {blank.idxmax()}: `{wanted[column]}` is empty")
+    source.filled(raw, wanted.values(), file)
     rows = task.verified(rows.astype(dict.fromkeys(task.columns, str)), file, known)
     rows.insert(0, "id", identified(raw, file, split, settings))
     twice = tasks.fingerprints(rows, task).duplicated()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from stages import page
 from stages import task as tasks
+from stages.page.rounds import HEAD, SPLITS
 from stages.pipeline import markdown, table
 from stages.pipeline import params as parameters
 from stages.pipeline.paths import Paths
@@ -16,8 +17,6 @@ from stages.statistics.compute import compute
 from stages.statistics.marks import marks
 from stages.teacher import spending
 
-SPLITS = ["validation", "test"]
-HEAD = ["student", "rows", "new", "wrong on validation", *SPLITS]
 UNTAUGHT = {"wrong": None, "asked": None, "marks": {}}  # a round that converged
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from stages import task as tasks
+from stages.comparison import paired
 from stages.comparison.revision import Revision
 from stages.pipeline.params import Params, Task
 from stages.pipeline.paths import Paths
@@ -49,8 +50,7 @@ class Student:
     @cached_property
     def scores(self) -> np.ndarray:
         """The task's metric, (rows of test in the order of their ids, seeds)."""
-        scores = self.task.scores(self.test)[self.task.metric]
-        return scores.set_axis(pd.MultiIndex.from_frame(self.test[["id", "seed"]])).unstack().to_numpy()
+        return paired.scores(self.task, self.test)
 
     @property
     def value(self) -> float:

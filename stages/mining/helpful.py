@@ -7,7 +7,7 @@ import random
 
 import pandas as pd
 
-from stages.mining import errors
+from stages.mining import count
 from stages.pipeline import table
 from stages.pipeline.paths import Paths
 
@@ -27,11 +27,9 @@ def mine(task, params, q: int, answers: pd.DataFrame) -> pd.DataFrame:
     best = rows.sort_values(["influence", "id"], ascending=[False, True]).groupby("label").head(POOL)
     pools = best.groupby("label")[task.written].apply(list).to_dict()
     labels = table.read_json(paths.labels)
-    count = params.method.mined[q] if params.method.mined else len(errors.mine(task, params, q, answers))
-    return pd.DataFrame(
-        [drawn(labels[i % len(labels)], pools, random.Random(f"{params.seed}/feedback/{q}/{i}")) for i in range(count)],
-        columns=["label", "examples"],
-    )
+    rngs = [random.Random(f"{params.seed}/feedback/{q}/{i}") for i in range(count(task, params, q, answers))]
+    rows = [drawn(labels[i % len(labels)], pools, rng) for i, rng in enumerate(rngs)]
+    return pd.DataFrame(rows, columns=["label", "examples"])
 
 
 def drawn(label: str, pools: dict[str, list[str]], rng: random.Random) -> dict:

@@ -8,12 +8,14 @@ own script run.
 import base64
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
+from stages.pipeline import table
 from stages.pipeline.params import Params
 from stages.pipeline.paths import Paths
 
@@ -44,6 +46,11 @@ class Run:
     def last(self) -> int:
         """The final data are those of this round."""
         return self.params.rounds[-1].next
+
+    @cached_property
+    def combined(self) -> list[dict]:
+        """What `combine` counted for each round, seed data first."""
+        return [table.read_json(self.paths.metrics / f"round{q}" / "combine.json") for q in range(self.last + 1)]
 
     @property
     def metric(self) -> str:

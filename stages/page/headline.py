@@ -1,8 +1,6 @@
 """What came of the run, in a sentence and in numbers, and what to look at."""
 
-import pandas as pd
-
-from stages.comparison.paired import TESTS
+from stages.comparison import paired
 from stages.page import cells
 from stages.pipeline import markdown, table
 
@@ -13,7 +11,6 @@ def facts(run) -> dict:
     *_, final, gold = run.students
     cost = run.cost["total"]
     tokens = cost["tokens_in"] + cost["tokens_out"]
-    combined = [table.read_json(run.paths.metrics / f"round{q}" / "combine.json") for q in range(run.last + 1)]
     return {
         "kind": run.params.one(run.task.name).kind,
         "verdict": verdict(run, final, gold),
@@ -28,15 +25,16 @@ def facts(run) -> dict:
         ],
         "alarms": int(table.read(run.paths.leaks).alarm.sum()),
         "suspects": len(table.read(run.paths.suspects)),
-        "rejected": sum(sum(each["rejected"].values()) for each in combined),
+        "rejected": sum(sum(each["rejected"].values()) for each in run.combined),
     }
 
 
 def verdict(run, final: dict, gold: dict) -> str:
     """Final student against gold baseline, row by row of test, as `make arms` compares."""
     task = run.task
-    scores = [_scores(task, table.read(path)) for path in (run.paths.final_predictions, run.paths.baseline_predictions)]
-    p = TESTS[task.metric](*scores)
+    answers = [table.read(path) for path in (run.paths.final_predictions, run.paths.baseline_predictions)]
+    scores = [paired.scores(task, rows[rows.split == "test"]) for rows in answers]
+    p = paired.TESTS[task.metric](*scores)
     ours, theirs = (100 * one["marks"]["test"][task.metric] for one in (final, gold))
     told = table.read_json(run.paths.metrics / "final.json")
     parts = {"synthetic": told["synthetic_rows"], "gold": told["gold_rows"]}
@@ -51,13 +49,6 @@ def verdict(run, final: dict, gold: dict) -> str:
         f"{result}: {abs(apart)} points {'above' if apart > 0 else 'below'} what {alone}, "
         f"a difference that is {shown} on {tested} (p {_equals(p)})."
     )
-
-
-def _scores(task, predictions: pd.DataFrame):
-    """(test rows in the order of their ids, seeds)."""
-    asked = predictions[predictions.split == "test"]
-    scores = task.scores(asked)[task.metric].set_axis(pd.MultiIndex.from_frame(asked[["id", "seed"]]))
-    return scores.unstack().to_numpy()
 
 
 def _mark(student: dict, task) -> tuple[str, str]:

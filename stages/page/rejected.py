@@ -12,11 +12,10 @@ HIDDEN = ["also in test"]  # they are test rows, which nobody should read
 
 def facts(run) -> dict:
     rounds = range(run.last + 1)
-    combined = [table.read_json(run.paths.metrics / f"round{q}" / "combine.json") for q in rounds]
-    counts = pd.DataFrame([each["rejected"] for each in combined], index=rounds).fillna(0).astype(int)
+    counts = pd.DataFrame([each["rejected"] for each in run.combined], index=rounds).fillna(0).astype(int)
     counts = counts[counts.sum().sort_values(ascending=False, kind="stable").index]
     lines = [[reason, *map(cells.count, column), cells.count(column.sum())] for reason, column in counts.items()]
-    kept = [each["new"] for each in combined]
+    kept = [each["new"] for each in run.combined]
     lines.append(["kept", *map(cells.count, kept), cells.count(sum(kept))])
     rows = pd.concat([table.read(run.paths.rejected(q)) for q in rounds])
     shown = rows[~rows.rejected.isin(HIDDEN)].groupby("rejected").head(SHOWN)

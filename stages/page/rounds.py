@@ -3,7 +3,8 @@
 from stages.page import cells, figures
 from stages.page.cells import Table
 
-HEAD = ["student", "rows", "new", "wrong on validation", "validation", "test"]
+SPLITS = ["validation", "test"]
+HEAD = ["student", "rows", "new", "wrong on validation", *SPLITS]
 CLASSES = {
     ("final data", "training"): "synthetic dashed",
     ("final data", "test"): "synthetic",
@@ -20,7 +21,7 @@ def facts(run) -> dict:
             cells.count(student["rows"]),
             cells.count(student["new"]),
             cells.part(student["wrong"], student["asked"]),
-            *(cells.marked(student["marks"].get(split), run.task) for split in ("validation", "test")),
+            *(cells.marked(student["marks"].get(split), run.task) for split in SPLITS),
         ]
         for student in run.students
     ]

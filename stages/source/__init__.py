@@ -29,6 +29,14 @@ def read(source: str, split: str) -> pd.DataFrame:
     return frame
 
 
+def filled(frame: pd.DataFrame, columns, file: str) -> None:
+    """Raise UserError when one of the columns has an empty cell."""
+    for column in columns:
+        blank = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
+        if blank.any():
+            raise UserError(f"{file} row {blank.idxmax()}: `{column}` is empty")
+
+
 def _read_file(path: Path, reader) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path} does not exist: mend `gold.source` or `gold.test` of the task in params.yaml")

@@ -56,9 +56,7 @@ def borrowed(task, file: str, labels: list[str]) -> pd.DataFrame:
     needed = [*task.columns, *task.targets]
     if missing := [column for column in needed if column not in found.columns]:
         raise UserError(f"{file} has no column `{missing[0]}` (there: {', '.join(map(str, found.columns))})")
-    for column in needed:
-        if (blank := found[column].isna() | (found[column].astype(str).str.strip() == "")).any():
-            raise UserError(f"{file} row {blank.idxmax()}: `{column}` is empty")
+    source.filled(found, needed, file)
     if "label" in needed and (strange := ~found.label.isin(labels)).any():
         row = strange.idxmax()
         raise UserError(f"{file} row {row}: unknown label `{found.label[row]}` (known: {', '.join(labels[:8])})")
