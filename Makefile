@@ -1,7 +1,9 @@
-# Every target sets up what it needs: a virtual environment in .venv with the versions of requirements.txt.
+# Every target sets up what it needs: a virtual environment in .venv with the versions of requirements.txt, and in it the
+# command `synthesis`, whose commands some of the targets are short for.
 PYTHON ?= python3
 BIN := .venv/bin
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
+SYNTHESIS := $(BIN)/synthesis
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-slow lint ci new-task estimate arms prompts budgets publish bench-teacher bench-filters clean
@@ -10,7 +12,7 @@ DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-## run: dvc repro, then the table of rounds, and where the page is that tells more
+## run: dvc repro, then the table of rounds, and where the page is that explains it
 run: .venv/installed
 	@$(DVC) repro
 	@cat reports/*.md
@@ -40,41 +42,32 @@ KIND ?= classification
 
 ## new-task NAME=... GOLD=... [KIND=pair|span_qa] [TEXT=...] [LABEL=...] ...: a task of your own, from a file of gold rows
 new-task: .venv/installed
-	@$(BIN)/python -m stages.new_task "$(NAME)" "$(GOLD)" "$(KIND)" $(foreach column,$(COLUMNS),"$(column)=$($(column))")
+	@$(SYNTHESIS) new-task $(NAME) $(if $(GOLD),"$(GOLD)") --kind $(KIND) \
+		$(foreach column,$(COLUMNS),$(if $($(column)),--column "$(column)=$($(column))"))
 
 ## estimate [TASKS=...]: the teacher's requests, tokens, dollars and time for the current params, before anything is spent
 estimate: .venv/installed
-	@$(BIN)/python -m stages.estimate $(TASKS)
+	@$(SYNTHESIS) estimate $(TASKS)
 
-# Of the three targets below. SET holds for every experiment. The probe is quick, and has no chance of training that would
-# stand beside what is compared; SET= takes the student of params.yaml, SET="student.seeds=5" that with five seeds.
-SET ?= student.kind=probe
+# The three studies below: TASK, and SET="key=value ..." for parameters that hold for every arm.
 TASK ?= reviews
-VARIANTS ?= s3 direct
-BUDGETS ?= 100 300 600
-EXPERIMENT := PATH="$(CURDIR)/$(BIN):$$PATH" ./experiment.sh
-OVERRIDES = $(foreach value,$(SET),-S $(value))
-COMPARE = @$(BIN)/python -m stages.compare --task $(TASK) --out reports/$(TASK)
+STUDY = @$(SYNTHESIS) study $@ --task $(TASK) $(foreach value,$(SET),--set "$(value)")
 
 ## arms [TASK=...] [ARMS="goldgen ..."] [SET="key=value ..."] [TRANSFER=PATH]: S3 beside its baselines, ablations and controls
 arms: .venv/installed
-	@PATH="$(CURDIR)/$(BIN):$$PATH" ./arms.sh $(TASK) $(OVERRIDES)
+	$(STUDY) $(ARMS:%=--arms %) $(if $(TRANSFER),--each "transfer=$(TRANSFER)")
 
 ## prompts [TASK=...] [VARIANTS="s3 direct ..."] [SET=...]: the prompt variants, and how much they differ
 prompts: .venv/installed
-	@for variant in $(VARIANTS); do $(EXPERIMENT) $(TASK)-prompts-$$variant $(TASK) $(OVERRIDES) -S prompts=$$variant || exit 1; done
-	$(COMPARE)-prompts --spread $(VARIANTS:%=$(TASK)-prompts-%)
+	$(STUDY) $(VARIANTS:%=--each variant=%)
 
 ## budgets [TASK=...] [BUDGETS="100 300 ..."] [SET=...]: S3, gold rows alone, and both, by the number of gold rows
 budgets: .venv/installed
-	@for budget in $(BUDGETS); do \
-		$(EXPERIMENT) $(TASK)-s3-$$budget $(TASK) $(OVERRIDES) -S gold.budget=$$budget && \
-		$(EXPERIMENT) $(TASK)-gold-and-s3-$$budget $(TASK) $(OVERRIDES) -S gold.budget=$$budget -S method.learn=both || exit 1; done
-	$(COMPARE)-budgets --budgets $(foreach budget,$(BUDGETS),$(TASK)-s3-$(budget) $(TASK)-gold-and-s3-$(budget))
+	$(STUDY) $(BUDGETS:%=--each budget=%)
 
 ## publish TASK=... REPO=owner/name [OPTIONS="--dry-run --gold"]: final rows and dataset card to the Hugging Face hub
 publish: .venv/installed
-	@$(BIN)/python -m stages.publish "$(TASK)" "$(REPO)" $(OPTIONS)
+	@$(SYNTHESIS) publish $(TASK) $(REPO) $(OPTIONS)
 
 ## bench-teacher: requests a second, CPU and memory of the teacher, beside other clients
 bench-teacher: .venv/installed
@@ -88,7 +81,8 @@ bench-filters: .venv/installed
 clean:
 	rm -rf .venv
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -28,31 +28,35 @@ GOLD = {"validation": 1_500, "selection": 500, "test": 2_000}
 VOCABULARY = 20_000
 
 
-def texts(count: int, seed: int) -> list[str]:
+def sentences(count: int, seed: int) -> list[str]:
     """Words as frequent as Zipf has them; of twenty texts one repeats an earlier one and one changes a word of it."""
     dice = np.random.default_rng(seed)
     words = np.array([f"{''.join(dice.choice(list('abcdefghijklmnoprstuvwy'), 6))}{i % 7}" for i in range(VOCABULARY)])
     shares = 1 / np.arange(10, VOCABULARY + 10)
     lengths = dice.integers(8, 25, count)
     drawn = iter(np.split(words[dice.choice(VOCABULARY, lengths.sum(), p=shares / shares.sum())], lengths.cumsum()))
-    found = []
+    texts = []
     for i, own in zip(range(count), drawn, strict=False):
         kind = i % 20 if i > 20 else None
-        other = found[int(dice.integers(i))] if kind in (0, 10) else ""
-        found.append({0: other, 10: f"{other} {own[0]}"}.get(kind, " ".join(own)))
-    return found
+        other = texts[int(dice.integers(i))] if kind in (0, 10) else ""
+        texts.append({0: other, 10: f"{other} {own[0]}"}.get(kind, " ".join(own)))
+    return texts
 
 
 def write(folder: Path, count: int) -> None:
     """The files that the stage reads."""
     labels = ["negative", "positive"]
     for seed, (split, rows) in enumerate(GOLD.items()):
-        table = {"id": [f"{split}-{i}" for i in range(rows)], "text": texts(rows, seed), "label": labels * (rows // 2)}
+        table = {
+            "id": [f"{split}-{i}" for i in range(rows)],
+            "text": sentences(rows, seed),
+            "label": labels * (rows // 2),
+        }
         path = folder / "data" / TASK / "gold" / f"{split}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(table).to_parquet(path, index=False)
     digest = ["0123456789abcdef" * 4] * count
-    seed = {"id": [f"seed-{i}" for i in range(count)], "text": texts(count, 9), "label": labels * (count // 2)}
+    seed = {"id": [f"seed-{i}" for i in range(count)], "text": sentences(count, 9), "label": labels * (count // 2)}
     seed |= {"round": 0, "parent": "", "rationales": [["a reason", "another reason"]] * count}
     seed |= {"request": digest, "prompt": digest, "model": "m", "rejected": ""}
     pd.DataFrame(seed).to_parquet(folder / "data" / TASK / "seed.parquet", index=False)
@@ -62,13 +66,15 @@ def write(folder: Path, count: int) -> None:
 def stage() -> None:
     """The stage in this process: prints what it measured."""
     from stages import combine
+    from synthesis.run import Run
 
+    run = Run.of(TASK)
     began = time.process_time(), time.perf_counter()
-    combine.main(TASK, "0")
+    combine.main(run, 0)
     cpu, wall = time.process_time() - began[0], time.perf_counter() - began[1]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-    told = json.loads(Path("metrics", TASK, "round0", "combine.json").read_text())
-    print(json.dumps({"cpu": cpu, "wall": wall, "rss": peak, "rejected": told["rejected"]}))
+    metrics = json.loads(Path("metrics", TASK, "round0", "combine.json").read_text())
+    print(json.dumps({"cpu": cpu, "wall": wall, "rss": peak, "rejected": metrics["rejected"]}))
 
 
 def measure(count: int) -> dict:
@@ -85,20 +91,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--stage", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.stage:
+    options = parser.parse_args()
+    if options.stage:
         return stage()
     print("| rows | duplicates | near duplicates | CPU s | rows/CPU s | time of a row | peak RSS MB |")
     print("|---|---|---|---|---|---|---|")
     first = None
-    for count in given.rows:
-        told = measure(count)
-        each = told["cpu"] / count
+    for count in options.rows:
+        cost = measure(count)
+        each, rejected = cost["cpu"] / count, cost["rejected"]
         first = first or each
-        found = told["rejected"]
         print(
-            f"| {count:,} | {found.get('duplicate', 0):,} | {found.get('near duplicate', 0):,} | {told['cpu']:.0f} "
-            f"| {count / told['cpu']:,.0f} | {each / first:.2f}x | {told['rss']:,.0f} |",
+            f"| {count:,} | {rejected.get('duplicate', 0):,} | {rejected.get('near duplicate', 0):,} "
+            f"| {cost['cpu']:.0f} | {count / cost['cpu']:,.0f} | {each / first:.2f}x | {cost['rss']:,.0f} |",
             flush=True,
         )
 

@@ -1,39 +1,44 @@
-"""Table 6 for additional data whose errors are not told: each addition beside a gold row of its label that is drawn at
-random, and beside the one that shares most rare words with it. The row that it was written from lies between the two.
+"""Table 6 for additional data that do not say which errors they were written from.
 
     python -m benchmarks.table6 COUNT GOLD ADDITIONAL...
 
-GOLD and ADDITIONAL are Parquet files with the columns text and label; COUNT additions are drawn.
+GOLD and ADDITIONAL are Parquet files with the columns text and label; COUNT additions are drawn. Each is compared with
+a gold row of its label that is drawn at random, and with the one that shares most rare words with it. The row that it
+was written from lies between the two.
 """
+
+import argparse
 
 import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from stages.pipeline import params as parameters
-from stages.pipeline import table
-from stages.pipeline.stage import number, run
-from stages.quality import means, pairs
-from stages.student.embedding import pieces
+from synthesis import files, params
+from synthesis.measures.quality import compare, means
+from synthesis.students.embedding import pieces
 
 
-def main(count: str, gold: str, *additional: str) -> None:
-    student = parameters.load().student
-    gold, added = table.read(gold), pd.concat([table.read(file) for file in additional])
-    for which, texts in (("gold", gold.text), ("additional", added.text)):
-        print(f"{which}: {len(texts)} rows, {np.mean([len(ids) for ids in pieces(texts, student.model)]):.2f} tokens")
-    added = added.sample(number(count), random_state=0)
-    likeness = TfidfVectorizer(stop_words="english", sublinear_tf=True).fit(gold.text)
+def main(count: int, gold: pd.DataFrame, additional: pd.DataFrame) -> None:
+    student = params.load().student
+    for name, texts in (("gold", gold.text), ("additional", additional.text)):
+        print(f"{name}: {len(texts)} rows, {np.mean([len(ids) for ids in pieces(texts, student.model)]):.2f} tokens")
+    additional = additional.sample(count, random_state=0)
+    vectorizer = TfidfVectorizer(stop_words="english", sublinear_tf=True).fit(gold.text)
     draws = np.random.default_rng(0)
     drawn, nearest = [], []
-    for label, group in added.groupby("label"):
+    for label, group in additional.groupby("label"):
         same = gold.text[gold.label == label].to_numpy()
         drawn += list(zip(draws.choice(same, len(group)), group.text, strict=True))
-        best = (likeness.transform(group.text) @ likeness.transform(same).T).argmax(axis=1)
+        best = (vectorizer.transform(group.text) @ vectorizer.transform(same).T).argmax(axis=1)
         nearest += list(zip(same[np.asarray(best).ravel()], group.text, strict=True))
-    for which, chosen in (("at random", drawn), ("nearest", nearest)):
-        print(which, means(pairs(*zip(*chosen, strict=True), student)))
+    for name, pairs in (("at random", drawn), ("nearest", nearest)):
+        print(name, means(compare(*zip(*pairs, strict=True), student)))
 
 
 if __name__ == "__main__":
-    run(main)
+    parser = argparse.ArgumentParser("python -m benchmarks.table6", description=__doc__.partition("\n")[0])
+    parser.add_argument("count", type=int, help="additions that are drawn")
+    parser.add_argument("gold", help="a Parquet file with text and label")
+    parser.add_argument("additional", nargs="+", help="Parquet files with text and label")
+    given = parser.parse_args()
+    main(given.count, files.read(given.gold), pd.concat(map(files.read, given.additional)))

@@ -97,24 +97,32 @@ def whole(url: str, count: int, concurrency: int):
     """The teacher, from the prompt's file to the parsed answer."""
     import genai_prices.data  # noqa: F401  imports come before the clock starts, as with the other clients
 
-    import stages.teacher.asking
-    import stages.teacher.openai  # noqa: F401
-    from stages import teacher
-    from stages.pipeline.params import Params, Teacher
-    from stages.teacher.prompt import Prompt
+    import synthesis.providers.openai
+    import synthesis.teacher.loop  # noqa: F401
+    from synthesis.params import Asking, Params
+    from synthesis.params import Teacher as Settings
+    from synthesis.paths import Paths
+    from synthesis.run import Run
+    from synthesis.tasks.classification import Task
+    from synthesis.teacher.ask import Teacher
+    from synthesis.teacher.prompt import Prompt
 
-    settings = Teacher(
-        provider="openai", model="m", base_url=url, system=None, temperature=None, top_p=None, max_tokens=None,
-        extra={}, concurrency=concurrency, timeout=60, attempts=1,
-    )  # fmt: skip
-    params = Params.model_construct(teacher=settings)
-    file = Path(os.environ["TEACHER_STORE"]).with_name("seed.md")
+    settings = Settings(
+        provider="openai", model="m", system=None, temperature=None, top_p=None, max_tokens=None, extra={}, attempts=1
+    )
+    asking = Asking(base_url=url, concurrency=concurrency, timeout=60)
+    params = Params.model_construct(tasks=["bench"], rounds=[], teacher=settings, asking=asking)
+    folder = Path(os.environ["TEACHER_STORE"]).parent
+    paths = Paths("bench")
+    paths.logs = folder / "logs"
+    file = folder / "seed.md"
     file.write_text(TEMPLATE)
 
     def run():
         prompt = Prompt.load(file, {"label", "reasons"}, {"label"})
         requests = [prompt.request(slots(i)) for i in range(count)]
-        answers, _ = teacher.ask(requests, "bench", params, check=lambda text, _: (text.rstrip("."), None))
+        teacher = Teacher(Run(Task("bench", None), params, paths), "seed")
+        answers = teacher.ask(requests, check=lambda text, _: (text.rstrip("."), None))
         return [answer.text for answer in answers if not answer.rejected]
 
     return run
@@ -153,29 +161,29 @@ def main() -> None:
     parser.add_argument("--client", choices=CLIENTS, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     parser.add_argument("--concurrency", type=int, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.client:
-        return client(given.client, given.url, given.calls, given.concurrency)
+    options = parser.parse_args()
+    if options.client:
+        return client(options.client, options.url, options.calls, options.concurrency)
 
     from tests.llm_server import Server
 
     best = {}
     with Server() as server:
-        for _ in range(given.repeat):
+        for _ in range(options.repeat):
             for name, concurrency, faults in CASES:
-                result = measure(server, name, given.calls, concurrency, faults)
+                result = measure(server, name, options.calls, concurrency, faults)
                 known = best.setdefault((name, concurrency, faults), result)
                 best[name, concurrency, faults] = {key: min(known[key], result[key]) for key in result}
-    print(f"{given.calls} calls, {LATENCY * 1000:.0f} ms each, best of {given.repeat}\n")
+    print(f"{options.calls} calls, {LATENCY * 1000:.0f} ms each, best of {options.repeat}\n")
     print("| client | in flight | calls/s | of ideal | of aiohttp | of openai | CPU ms/call | peak RSS MB |")
     print("|---|---|---|---|---|---|---|---|")
     for (name, concurrency, faults), result in best.items():
-        rate, ideal = given.calls / result["wall"], concurrency / LATENCY
-        rates = [rate / (given.calls / best[other, concurrency, False]["wall"]) for other in ("aiohttp", "openai")]
+        rate, ideal = options.calls / result["wall"], concurrency / LATENCY
+        rates = [rate / (options.calls / best[other, concurrency, False]["wall"]) for other in ("aiohttp", "openai")]
         label = f"{name}, 3% 429 and 2% 500" if faults else name
         print(
             f"| {label} | {concurrency} | {rate:,.0f} | {rate / ideal:.0%} | {rates[0]:.0%} | {rates[1]:.1f}x "
-            f"| {result['cpu'] / given.calls * 1000:.2f} | {result['rss']:.0f} |"
+            f"| {result['cpu'] / options.calls * 1000:.2f} | {result['rss']:.0f} |"
         )
 
 

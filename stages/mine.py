@@ -6,39 +6,40 @@ Nothing is mined in a round that has converged: one that brought no new row, or 
 selection.
 """
 
-from importlib import import_module
+import pandas as pd
 
-from stages import task as tasks
-from stages.pipeline import params as parameters
-from stages.pipeline import table
-from stages.pipeline.paths import Paths
-from stages.pipeline.stage import number, run
-from stages.statistics.marks import mean_score
+from synthesis import files
+from synthesis.measures.scores import mean_score, mined_predictions
+from synthesis.mining import Findings, mine
+from synthesis.run import Run, stage
 
 
-def main(name: str, q: str) -> None:
-    params, paths, q = parameters.load(), Paths(name), number(q)
-    task = tasks.load(name, params)
-    predictions, history = table.read(paths.predictions(q)), table.read(paths.history(q))
-    asked = predictions[(predictions.split == "validation") & (predictions.seed == 0)]  # seed 0 is *the* student
-    mined = import_module(f"stages.mining.{params.method.mine}").mine(task, params, q, asked)
-    if converged(q, task, predictions, history, params.method.min_gain):
+def main(run: Run, q: int) -> None:
+    paths, task = run.paths, run.task
+    predictions, history = files.read(paths.predictions(q)), files.read(paths.history(q))
+    gold, labels = files.read(paths.gold("validation")), files.read_json(paths.labels)
+    train, influence = files.read(paths.train(q)), files.read(paths.influence(q))
+    asked = mined_predictions(predictions)
+    mined = mine(run, Findings(q, asked, gold, train, influence, labels))
+    if converged(run, q, predictions, history):
         mined = mined.head(0)
-    table.write(mined, paths.errors(q))
-    wrong = int(task.wrong(asked, params.method).sum())
-    told = {"wrong": wrong, "rate": round(wrong / len(asked), 4), "mined": len(mined)}
-    counted = task.strata(mined).value_counts().sort_index().to_dict()
-    table.write_json({**told, f"by_{task.stratum}": counted}, paths.metrics / f"round{q}" / "mine.json")
+    files.write(mined, paths.errors(q))
+    wrong = int(task.wrong(asked, run.params.method).sum())
+    strata = task.strata(mined).value_counts().sort_index().to_dict()
+    metrics = {"wrong": wrong, "rate": round(wrong / len(asked), 4), "mined": len(mined), f"by_{task.stratum}": strata}
+    files.write_json(metrics, paths.metrics / f"round{q}" / "mine.json")
 
 
-def converged(q: int, task, predictions, history, min_gain: float | None) -> bool:
-    if (predictions["round"] < q).any():  # an earlier student's answers, passed through
+def converged(run: Run, q: int, predictions: pd.DataFrame, history: pd.DataFrame) -> bool:
+    """Whether round q is the last one that a student learned, or even that one has been passed through."""
+    if (predictions["round"] < q).any():  # an earlier student's predictions, passed through
         return True
-    if min_gain is None or history.empty:
+    least = run.params.method.min_gain
+    if least is None or history.empty:
         return False
-    best = max(mean_score(task, rows, "selection") for _, rows in history.groupby("round"))
-    return mean_score(task, predictions, "selection") - best < min_gain
+    best = max(mean_score(run.task, rows, "selection") for _, rows in history.groupby("round"))
+    return mean_score(run.task, predictions, "selection") - best < least
 
 
 if __name__ == "__main__":
-    run(main)
+    stage(main)

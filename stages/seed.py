@@ -3,37 +3,24 @@
 python -m stages.seed TASK
 """
 
-from stages import task as tasks
-from stages import teacher
-from stages.pipeline import params as parameters
-from stages.pipeline import table
-from stages.pipeline.paths import Paths
-from stages.pipeline.stage import run
-from stages.teacher import spending, synthetic
-from stages.teacher.prompt import Prompt
-from stages.teacher.verification import verified
+from synthesis import files, transfer
+from synthesis.rows import synthesize
+from synthesis.run import Run, stage
+from synthesis.teacher import plans
+from synthesis.teacher.plans import Plan
 
 
-def main(name: str) -> None:
-    params, paths = parameters.load(), Paths(name)
-    task = tasks.load(name, params)
-    labels, transfer = table.read_json(paths.labels), params.method.transfer
-    if transfer.file and transfer.into == "rounds":
-        table.write(synthetic.borrowed(task, transfer.file, labels), paths.seed)
-        table.write_json({"rows": 0, **spending.total([])}, paths.metrics / "seed.json")
-        return
-    rationales = table.read(paths.rationales).groupby("label").rationale.apply(list).to_dict()
-    prompt = Prompt.of(task, params, "seed")
-    count, each = params.one(name).seed_rows, params.method.rationales_per_prompt
-    wanted = list(task.seeds(count, labels, rationales, each, params.seed, table.read(paths.contexts)))
-    requests = [prompt.request(task.seed_slots(row)) for row in wanted]
-    spent = spending.before(name, "seed", params)
-    answers, usage = teacher.ask(requests, name, params, check=task.check, spent_before=spent)
-    rows = synthetic.rows(task, wanted, answers, 0)
-    rows, usage = verified(task, rows, labels, params, usage, spent)
-    table.write(rows, paths.seed)
-    table.write_json({"rows": len(wanted), **usage}, paths.metrics / "seed.json")
+def main(run: Run) -> None:
+    labels, theirs = files.read_json(run.paths.labels), run.params.method.transfer
+    if theirs.file and theirs.into == "rounds":
+        _, metrics = synthesize(run, Plan([], []), 0)
+        rows = transfer.read(run.task, theirs.file, labels)
+    else:
+        reasons, contexts = files.read(run.paths.rationales), files.read(run.paths.contexts)
+        rows, metrics = synthesize(run, plans.seed(run, labels, reasons, contexts), 0)
+    files.write(rows, run.paths.seed)
+    files.write_json(metrics, run.paths.metrics / "seed.json")
 
 
 if __name__ == "__main__":
-    run(main)
+    stage(main)

@@ -2,40 +2,34 @@
 
     python -m stages.train TASK Q
 
-A round that brought no new row has converged: its student would be the last one, so that one's answers stand.
+A round that brought no new row has converged: its student would be the last one, whose predictions stand.
 """
 
 import pandas as pd
 
-from stages import task as tasks
-from stages.pipeline import params as parameters
-from stages.pipeline import table
-from stages.pipeline.paths import SPLITS, Paths
-from stages.pipeline.stage import number, run
-from stages.statistics.marks import marks
-from stages.student.influence import influence
-from stages.student.lesson import CURVE, learn, spent
+from synthesis import files
+from synthesis.measures.influence import influence
+from synthesis.run import Run, stage
+from synthesis.students.lesson import CURVE, Outcome, learn
 
 
-def main(name: str, q: str) -> None:
-    params, paths, q = parameters.load(), Paths(name), number(q)
-    task = tasks.load(name, params)
-    rows, history = table.read(paths.train(q)), table.read(paths.history(q))
-    student, converged = None, q > 0 and not (rows["round"] == q).any()
+def main(run: Run, q: int) -> None:
+    rows, history = files.read(run.paths.train(q)), files.read(run.paths.history(q))
+    converged = q > 0 and not (rows["round"] == q).any()
     helped = pd.DataFrame(columns=["id", "influence"])
     if converged:
-        predictions, curve = history[history["round"] == history["round"].max()], pd.DataFrame(columns=CURVE)
+        outcome = Outcome(None, history[history["round"] == history["round"].max()], pd.DataFrame(columns=CURVE))
     else:
-        gold = {split: table.read(paths.gold(split)) for split in SPLITS}
-        student, predictions, curve = learn(task, rows, gold["selection"], gold, params.student, q)
-        if params.method.influence:
-            helped = rows[["id"]].assign(influence=influence(student, task, rows, gold["validation"]))
-    table.write(predictions, paths.predictions(q))
-    table.write(helped, paths.influence(q))
-    table.write_csv(curve, paths.curve(q))
-    told = {"rows": len(rows), "converged": int(converged), **spent(student), **marks(task, predictions)}
-    table.write_json(told, paths.metrics / f"round{q}" / "train.json")
+        gold = run.gold()
+        outcome = learn(run.task, rows, gold, run.params.student, q)
+        if run.params.method.influence:
+            helped = rows[["id"]].assign(influence=influence(outcome.student, run.task, rows, gold["validation"]))
+    files.write(outcome.predictions, run.paths.predictions(q))
+    files.write(helped, run.paths.influence(q))
+    files.write_csv(outcome.curve, run.paths.curve(q))
+    metrics = {"rows": len(rows), "converged": int(converged), **outcome.metrics(run.task)}
+    files.write_json(metrics, run.paths.metrics / f"round{q}" / "train.json")
 
 
 if __name__ == "__main__":
-    run(main)
+    stage(main)

@@ -60,10 +60,10 @@ class BatchServer:
     def requests(self, batch: dict) -> list[dict]:
         return [json.loads(entry) for entry in self.files[batch["input_file_id"]].splitlines()]
 
-    def create(self, told: dict) -> dict:
+    def create(self, fields: dict) -> dict:
         batch = {
             "id": f"batch_{len(self.batches)}", "object": "batch", "status": "in_progress",
-            "created_at": int(time.time()), "errors": None, "output_file_id": None, "error_file_id": None, **told,
+            "created_at": int(time.time()), "errors": None, "output_file_id": None, "error_file_id": None, **fields,
         }  # fmt: skip
         requests = self.requests(batch)
         batch["request_counts"] = {"total": len(requests), "completed": 0, "failed": 0}

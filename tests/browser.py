@@ -56,7 +56,7 @@ class Browser:
 
 
 class Tab:
-    """events: all that the browser told, (method, params)."""
+    """events: all that the browser reported, (method, params)."""
 
     def __init__(self, socket):
         self.socket, self.last, self.events = socket, 0, []
@@ -81,28 +81,28 @@ class Tab:
 
     async def run(self, script: str):
         """The value of a JavaScript expression."""
-        told = await self.send("Runtime.evaluate", expression=script, returnByValue=True)
-        assert "exceptionDetails" not in told, told
-        return told["result"].get("value")
+        answer = await self.send("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
 
     async def press(self, key: str, code: int, text: str = "") -> None:
         for kind in ("keyDown", "keyUp"):
-            told = {"text": text} if text and kind == "keyDown" else {}
-            await self.send("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **told)
+            typed = {"text": text} if text and kind == "keyDown" else {}
+            await self.send("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **typed)
 
-    async def sized(self, width: int) -> None:
+    async def resize(self, width: int) -> None:
         await self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500
         )
 
-    async def coloured(self, scheme: str) -> None:
+    async def use_scheme(self, scheme: str) -> None:
         await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     @property
     def requested(self) -> list[str]:
         """What it asked for beyond the page itself."""
-        asked = [told["request"]["url"] for name, told in self.events if name == "Network.requestWillBeSent"]
-        return [url for url in asked[1:] if not url.startswith("data:")]
+        urls = [params["request"]["url"] for name, params in self.events if name == "Network.requestWillBeSent"]
+        return [url for url in urls[1:] if not url.startswith("data:")]
 
     @property
     def complaints(self) -> list:

@@ -51,6 +51,10 @@ class Repository:
     def stage(self, name: str, *words: str, **kwargs) -> subprocess.CompletedProcess:
         return self.run("python", "-m", f"stages.{name}", *words, **kwargs)
 
+    def command(self, *words: str, **kwargs) -> subprocess.CompletedProcess:
+        """A subcommand of `synthesis`, with the code of this repository rather than of the installed one."""
+        return self.run("python", "-m", "synthesis", *words, **kwargs)
+
     def repro(self, *words: str) -> list[str]:
         """`dvc repro`: the names of the stages that it ran."""
         return re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *words).stdout)
@@ -89,9 +93,9 @@ def checkout(folder: Path) -> Repository:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    stand_ins = {"student": "words.py", "reader": "span/words.py", "embedding": "embedding.py"}
-    for name, place in stand_ins.items():
-        shutil.copyfile(ROOT / "tests" / f"words_{name}.py", folder / "stages" / "student" / place)
+    stand_ins = {"student": "words", "reader": "words_reader", "embedding": "embedding"}
+    for name, module in stand_ins.items():
+        shutil.copyfile(ROOT / "tests" / f"words_{name}.py", folder / "synthesis" / "students" / f"{module}.py")
     repository = Repository(folder)
     repository.set(SMALL)
     repository.run("git", "init", "-q", "-b", "main")

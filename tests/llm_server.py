@@ -1,7 +1,7 @@
 """An OpenAI-shaped server with faults, for tests and benchmarks. Loopback only.
 
 `with Server() as server:` starts it in a process of its own; `server.space(...)` gives an endpoint with faults and
-counts of its own. What a space is told (see DEFAULTS) decides how it answers.
+counts of its own. Its settings (see DEFAULTS) decide how it answers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Space:
     """One endpoint's settings and counts."""
 
     def __init__(self):
-        self.told = dict(DEFAULTS)
+        self.settings = dict(DEFAULTS)
         self.calls, self.answers, self.outcomes = Counter(), Counter(), Counter()
         self.in_flight = self.most = 0
         self.times, self.dice, self.tokens = [], random.Random(7), 0
@@ -60,16 +60,16 @@ class Space:
         }
 
     def fault(self, raw: bytes, prompt: str) -> str | None:
-        told, call = self.told, self.calls[raw] - 1
-        if told["only"] not in prompt:
+        settings, call = self.settings, self.calls[raw] - 1
+        if settings["only"] not in prompt:
             return None
-        if call < len(told["script"]):
-            return told["script"][call]
-        allowed = told["per_second"]  # as with OpenAI, refused calls count
+        if call < len(settings["script"]):
+            return settings["script"][call]
+        allowed = settings["per_second"]  # as with OpenAI, refused calls count
         if allowed and sum(when > time.monotonic() - 1 for when in self.times[-allowed - 1 :]) > allowed:
             return "429"
         roll = self.dice.random()
-        for name, share in told["rates"].items():
+        for name, share in settings["rates"].items():
             if (roll := roll - share) < 0:
                 return name
         return None
@@ -82,7 +82,7 @@ async def serve() -> None:
 
     async def configure(request):
         space = spaces.setdefault(request.match_info["space"], Space())
-        space.told.update(await request.json())
+        space.settings.update(await request.json())
         return web.json_response(space.stats())
 
     async def chat(request):
@@ -90,29 +90,28 @@ async def serve() -> None:
         space.in_flight += 1
         space.most = max(space.most, space.in_flight)
         try:
-            return await answered(space, request)
+            return await answer(space, request)
         finally:
             space.in_flight -= 1
 
-    async def answered(space, request):
-        raw, told = await request.read(), space.told
+    async def answer(space, request):
+        raw, settings = await request.read(), space.settings
         body = json.loads(raw)
         prompt = body["messages"][-1]["content"]
         space.calls[raw] += 1
         space.times.append(time.monotonic())
         fault = space.fault(raw, prompt)
         space.outcomes[fault or "ok"] += 1
-        slow = told["slow"] if told["slow"] and told["only"] in prompt else 0
-        if told["latency"] or slow:
-            await asyncio.sleep(told["latency"] + slow)
+        slow = settings["slow"] if settings["slow"] and settings["only"] in prompt else 0
+        if settings["latency"] or slow:
+            await asyncio.sleep(settings["latency"] + slow)
         if fault and fault.isdigit():
-            headers = (
-                {"retry-after": str(told["retry_after"])} if fault == "429" and told["retry_after"] is not None else {}
-            )
-            error = {"error": {"message": told["error"] or f"fault {fault}", "code": told["code"]}}
-            return web.json_response(error, status=int(fault), headers=headers | told["headers"])
+            wait = settings["retry_after"] if fault == "429" else None
+            headers = {} if wait is None else {"retry-after": str(wait)}
+            error = {"error": {"message": settings["error"] or f"fault {fault}", "code": settings["code"]}}
+            return web.json_response(error, status=int(fault), headers=headers | settings["headers"])
         if fault == "hang":
-            await asyncio.sleep(told["hang"])
+            await asyncio.sleep(settings["hang"])
         if fault == "cut":
             request.transport.close()
             return web.Response()
@@ -120,22 +119,23 @@ async def serve() -> None:
             return web.Response(body=b'{"choices": [{"mess', content_type="application/json")
         space.answers[raw] += 1
         nth = space.answers[raw] - 1
-        text = told["text"] or f"Here stands what the server wrote about {prompt[-60:]!r}"
-        text = text if told["echo"] is None else f"{prompt.splitlines()[-1]} {told['echo']}"
-        text = told["texts"][nth] if nth < len(told["texts"]) else text
-        finish = "length" if fault == "truncated" else told["finish"]
+        text = settings["text"] or f"Here stands what the server wrote about {prompt[-60:]!r}"
+        text = text if settings["echo"] is None else f"{prompt.splitlines()[-1]} {settings['echo']}"
+        text = settings["texts"][nth] if nth < len(settings["texts"]) else text
+        finish = "length" if fault == "truncated" else settings["finish"]
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
-        reply = {"object": "chat.completion", "model": body["model"], "choices": [choice] * told["choices"]}
+        reply = {"object": "chat.completion", "model": body["model"], "choices": [choice] * settings["choices"]}
         if fault == "empty":
             reply["choices"] = []
-        if told["usage"]:
-            tokens_in, tokens_out = told["usage"]
+        if settings["usage"]:
+            tokens_in, tokens_out = settings["usage"]
             reply["usage"] = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out}
             space.tokens += tokens_in + tokens_out
-        return web.Response(body=json.dumps(reply).encode(), content_type="application/json", headers=told["headers"])
+        body = json.dumps(reply).encode()
+        return web.Response(body=body, content_type="application/json", headers=settings["headers"])
 
     app = web.Application()
-    app.router.add_post("/{space}/told", configure)
+    app.router.add_post("/{space}/settings", configure)
     app.router.add_post("/{space}/v1/chat/completions", chat)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -148,16 +148,16 @@ async def serve() -> None:
 class Endpoint:
     """A space of a running server, seen from a test."""
 
-    def __init__(self, port: int, **told):
+    def __init__(self, port: int, **settings):
         self.root = f"http://127.0.0.1:{port}/{uuid.uuid4().hex[:8]}"
         self.url = f"{self.root}/v1"
-        self.tell(**told)
+        self.tell(**settings)
 
-    def tell(self, **told) -> dict:
-        """Change what it is told; returns its counts."""
-        assert told.keys() <= DEFAULTS.keys()
+    def tell(self, **settings) -> dict:
+        """Change its settings; returns its counts."""
+        assert settings.keys() <= DEFAULTS.keys()
         request = urllib.request.Request(
-            f"{self.root}/told", json.dumps(told).encode(), {"content-type": "application/json"}
+            f"{self.root}/settings", json.dumps(settings).encode(), {"content-type": "application/json"}
         )
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as response:
             return json.load(response)
@@ -183,8 +183,8 @@ class Server:
         self.process.stdin.close()
         self.process.stdout.close()
 
-    def space(self, **told) -> Endpoint:
-        return Endpoint(self.port, **told)
+    def space(self, **settings) -> Endpoint:
+        return Endpoint(self.port, **settings)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.teacher.answers import clean, parse_list, verdict
+from synthesis.teacher.cleaning import clean, parse_list, verdict
 
 REVIEW = "It was slow, but I'd watch it again."
 

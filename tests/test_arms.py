@@ -1,16 +1,16 @@
 """Arms: other values of method.* in the same pipeline, and what stands in them for what S3 does."""
 
 import json
-import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from stages.pipeline import table
-from stages.pipeline.params import Task as Settings
-from stages.student.influence import influence
-from stages.task.classification import Task
+from synthesis import files as table
+from synthesis.measures.influence import influence
+from synthesis.params import Task as Settings
+from synthesis.students.base import Examples, Lesson
+from synthesis.tasks.classification import Task
 from tests import words_student
 
 TASK = Task("t", Settings.model_construct(words={}))
@@ -129,24 +129,6 @@ def test_transfer(repository, tmp_path):
     assert "row 1: unknown label `so so` (known: negative, positive)" in told.stderr
 
 
-def test_arms_are_experiments(repository):
-    """arms.sh: S3 is there already; an arm without extrapolation asks for as many rows, all of them seed data."""
-    told = repository.run("./arms.sh", "reviews", ARMS="no-extrapolation").stdout
-    assert re.search(r"^reviews-s3: 0 stages ran, \d\d were skipped", told, re.MULTILINE)
-    assert re.search(r"^reviews-no-extrapolation: \d+ stages ran, [1-9]\d* were skipped", told, re.MULTILINE)
-    assert "gold rows alone" in told
-    asked = sum(
-        metric(repository, f"{name}.json")["rows"] for name in ("seed", "round0/extrapolate", "round1/extrapolate")
-    )
-    names = repository.run("git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
-    ref = next(name for name in names if name.endswith("/reviews-no-extrapolation"))
-    there = json.loads(repository.run("git", "show", f"{ref}:metrics/reviews/seed.json").stdout)
-    assert there["rows"] == asked
-    table = pd.read_csv(repository.folder / "reports/reviews-arms.csv")
-    assert table.arm.tolist() == ["reviews-s3", "reviews-no-extrapolation", "gold rows alone"]
-    assert repository.run("git", "status", "--short").stdout == "", "the workspace is as it was"
-
-
 def test_budget_for_all_tasks(repository):
     repository.set({"gold.budget": 60})
     repository.stage("gold", "reviews")
@@ -212,7 +194,6 @@ def test_influence_finds_rows_with_wrong_labels():
     rows.loc[wrong, "label"] = ["negative", "positive"]
     gold = pd.DataFrame({"id": range(8), "text": [f"{w} film" for w in good + bad], "label": labels[12:20]})
     settings = type("Settings", (), {"weight_decay": 0.0})
-    student = words_student.fit(
-        rows.text, rows.label, gold.text, gold.label, ["negative", "positive"], settings, 0, ((), ())
-    )
+    learned, selection = (Examples(part.text.tolist(), part.label.tolist()) for part in (rows, gold))
+    student = words_student.fit(Lesson(learned, settings, ["negative", "positive"], selection))
     assert set(np.argsort(influence(student, TASK, rows, gold))[:2]) == set(wrong)

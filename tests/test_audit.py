@@ -1,4 +1,4 @@
-"""The leak audit: it rings for labels that form gives away in synthetic rows only, and seldom for anything else."""
+"""The leak audit: it raises alarms for forms that give labels of synthetic rows away, and seldom for anything else."""
 
 import json
 import random
@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.pipeline.params import GoldSource
-from stages.pipeline.params import Task as Settings
-from stages.shortcut import cues, leaks, rules
-from stages.task import classification, pair, span_qa
+from synthesis.measures import leaks
+from synthesis.params import GoldSource
+from synthesis.params import Task as Settings
+from synthesis.tasks import classification, pair, span_qa
 
 CLASSIFICATION = classification.Task("t", Settings.model_construct(words={}))
 PAIR = pair.Task("t", Settings.model_construct(words={}, gold=GoldSource.model_construct(columns={})))
@@ -51,79 +51,79 @@ LEAKING, NONE = {"not_entailment": 0.96, "entailment": 0.44}, {"not_entailment":
 
 
 def test_quotes_that_give_hypotheses_away_are_named():
-    found = leaks.found(hypotheses(300, 1, LEAKING), hypotheses(200, 2, NONE)).set_index("cue")
-    named = found.loc["enclosing_quotes"]
+    cues = leaks.audit(hypotheses(300, 1, LEAKING), hypotheses(200, 2, NONE)).set_index("cue")
+    named = cues.loc["enclosing_quotes"]
     assert named.alarm == 1
     shares = [int(part.split("%")[0].split()[-1]) for part in named.says.replace(" and ", ", ").split(", ")[:2]]
     assert np.abs(np.array(shares) - [96, 44]).max() <= 8
     assert named.says.startswith("enclosing quotes: 9") and named.says.endswith("; gold: 0% and 0%")
     assert named.gold == pytest.approx(0.5) and named.synthetic_low > named.gold_high
     assert len(named.example_ids) == 3 and all(text[0] == text[-1] == '"' for text in named.example_texts)
-    assert found.alarm["together"] == 1
+    assert cues.alarm["together"] == 1
     innocent = {"words", "first_word", "first_words", "last_word", "words_of_the_premise", "commas", "html"}
-    assert not found.alarm.reindex(list(innocent)).fillna(0).any()
+    assert not cues.alarm.reindex(list(innocent)).fillna(0).any()
 
 
 def test_what_gold_shows_too_is_no_leak():
-    found = leaks.found(hypotheses(300, 1, LEAKING), hypotheses(200, 2, LEAKING)).set_index("cue")
-    assert found.synthetic["enclosing_quotes"] > 0.7
-    assert found.alarm.sum() == 0
+    cues = leaks.audit(hypotheses(300, 1, LEAKING), hypotheses(200, 2, LEAKING)).set_index("cue")
+    assert cues.synthetic["enclosing_quotes"] > 0.7
+    assert cues.alarm.sum() == 0
 
 
 def test_a_rule_that_gold_turns_round_is_a_leak():
-    found = leaks.found(texts(200, 1, {"a": 4, "b": 2, "c": 1}), texts(200, 2, {"a": 1, "b": 2, "c": 4}))
-    found = found.set_index("cue")
-    assert found.alarm["words"] == 1
-    assert found.synthetic["words"] > 0.8 and found.gold["words"] < 0.4
+    cues = leaks.audit(texts(200, 1, {"a": 4, "b": 2, "c": 1}), texts(200, 2, {"a": 1, "b": 2, "c": 4}))
+    cues = cues.set_index("cue")
+    assert cues.alarm["words"] == 1
+    assert cues.synthetic["words"] > 0.8 and cues.gold["words"] < 0.4
 
 
-def test_clean_cues_seldom_ring():
-    """Cues that have nothing to do with labels: of 300 audits of 20 cues at most the nominal 5% ring."""
-    rng, rang = np.random.default_rng(0), 0
+def test_clean_cues_seldom_raise_an_alarm():
+    """Cues that have nothing to do with labels: of 300 audits of 20 cues at most the nominal 5% raise one."""
+    rng, audits = np.random.default_rng(0), 0
     for _ in range(300):
         labels = np.concatenate([np.arange(100) % 2, np.arange(400) % 2])
         groups, own = np.arange(500), np.arange(500) < 100
-        learned = np.zeros(500, dtype=bool)
-        learned[own] = rules.half(labels[own], groups[own])
+        taught = np.zeros(500, dtype=bool)
+        taught[own] = leaks.half(labels[own], groups[own])
         alarms = []
         for kinds in (2, 5, 60) * 7:
-            hits = rules.alone(rng.integers(kinds, size=500), labels, learned)
-            scores = [rules.score(hits[rows], labels[rows], groups[rows], 2) for rows in (own & ~learned, ~own)]
-            alarms.append(leaks.leads(*scores, 0.5, 21))
-        rang += any(alarms)
-    assert rang <= 15
+            hits = leaks.hits_of_one(rng.integers(kinds, size=500), labels, taught)
+            scores = [leaks.score(hits[rows], labels[rows], groups[rows], 2) for rows in (own & ~taught, ~own)]
+            alarms.append(leaks.is_leak(*scores, 0.5, 21))
+        audits += any(alarms)
+    assert audits <= 15
 
 
-def test_clean_texts_do_not_ring():
+def test_clean_texts_raise_no_alarm():
     same = {"a": 2, "b": 2, "c": 2}
-    assert leaks.found(texts(300, 3, same), texts(150, 4, same)).alarm.sum() == 0
+    assert leaks.audit(texts(300, 3, same), texts(150, 4, same)).alarm.sum() == 0
 
 
 @pytest.mark.parametrize("labels", [["a"] * 20, ["a"] * 19 + ["b"]])
 def test_nothing_to_tell_apart(labels):
     rows = texts(20, 1, {"a": 1}).assign(label=labels)
-    assert leaks.found(rows, rows).empty
+    assert leaks.audit(rows, rows).empty
 
 
 def test_nothing_to_tell_by():
     rows = texts(20, 1, {"a": 1, "b": 1}).assign(text="the same")
-    assert leaks.found(rows, rows).empty
+    assert leaks.audit(rows, rows).empty
 
 
 def test_strange_texts_take_no_longer():
     strange = ["\n" * 50_000, "<a" * 30_000, "[" * 50_000, '"' * 50_000, "__a" * 20_000, "# " * 30_000, "a." * 30_000]
     start = time.process_time()
-    cues.of(pd.Series(strange))
+    leaks.read_cues(pd.Series(strange))
     assert time.process_time() - start < 2
 
 
 def test_score_is_balanced_and_knows_groups():
     hits, labels = np.array([1, 1, 1, 0, 0, 1.0]), np.array([0, 0, 0, 0, 1, 1])
-    assert rules.score(hits, labels, np.arange(6), 2).value == (0.75 + 0.5) / 2
-    many, few = (rules.score(np.tile(hits, 9), np.tile(labels, 9), g, 2) for g in (np.arange(54), np.tile(range(6), 9)))
+    assert leaks.score(hits, labels, np.arange(6), 2).value == (0.75 + 0.5) / 2
+    many, few = (leaks.score(np.tile(hits, 9), np.tile(labels, 9), g, 2) for g in (np.arange(54), np.tile(range(6), 9)))
     assert many.value == few.value
-    assert few.error > 2 * many.error, "nine times the same row tell no more than one"
-    assert rules.score(np.ones(4), np.array([0, 0, 1, 1]), np.arange(4), 2).error > 0.1, "four hits are no certainty"
+    assert few.error > 2 * many.error, "nine times the same row say no more than one"
+    assert leaks.score(np.ones(4), np.array([0, 0, 1, 1]), np.arange(4), 2).error > 0.1, "four hits are no certainty"
 
 
 @pytest.mark.parametrize(
@@ -147,21 +147,21 @@ def test_score_is_balanced_and_knows_groups():
     ],
 )
 def test_cues(text, cue, value):
-    assert cues.of(pd.Series([text]))[cue][0] == value
+    assert leaks.read_cues(pd.Series([text]))[cue][0] == value
 
 
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=5))
 @settings(derandomize=True, deadline=None)
 def test_any_text_has_all_cues(texts):
-    found = cues.of(pd.Series(texts))
-    assert found.notna().all(axis=None) and len(found) == len(texts)
-    assert len(found.columns) == len(cues.of(pd.Series(["a"])).columns)
+    cues = leaks.read_cues(pd.Series(texts))
+    assert cues.notna().all(axis=None) and len(cues) == len(texts)
+    assert len(cues.columns) == len(leaks.read_cues(pd.Series(["a"])).columns)
 
 
-def test_numbers_are_told_by_ranges_of_the_reference():
+def test_numbers_become_ranges_of_the_reference():
     reference = pd.Series([0, 0, 0, 2, 2, 2, 5, 5, 9, 9], name="commas")
-    told = rules.worded(pd.Series([0, 1, 3, 5, 100], name="commas"), reference)
-    assert told.tolist() == ["commas 0", "commas over 0 up to 2", *["commas over 2 up to 5"] * 2, "commas over 5"]
+    values = leaks.in_words(pd.Series([0, 1, 3, 5, 100], name="commas"), reference)
+    assert values.tolist() == ["commas 0", "commas over 0 up to 2", *["commas over 2 up to 5"] * 2, "commas over 5"]
 
 
 def questions(count: int, seed: int, copied: bool) -> pd.DataFrame:
@@ -186,25 +186,25 @@ def questions(count: int, seed: int, copied: bool) -> pd.DataFrame:
 
 
 def test_answers_that_stand_where_the_questions_words_do():
-    found = leaks.found(*(SPAN.examples(questions(150, seed, seed == 1)) for seed in (1, 2))).set_index("cue")
-    assert found.alarm["most_words_of_the_question"] == 1
-    assert "most words of the question: 100% of answer" in found.says["most_words_of_the_question"]
-    assert found.alarm["sentence"] == 0 and found.alarm["digits"] == 0, "gold has these too"
+    cues = leaks.audit(*(SPAN.examples(questions(150, seed, seed == 1)) for seed in (1, 2))).set_index("cue")
+    assert cues.alarm["most_words_of_the_question"] == 1
+    assert "most words of the question: 100% of answer" in cues.says["most_words_of_the_question"]
+    assert cues.alarm["sentence"] == 0 and cues.alarm["digits"] == 0, "gold has these too"
 
 
 def test_sentences_of_a_context():
     row = {"id": "q", "context": "It rained. “Who won?” Ann won in 1912", "question": "Who won in rain?"}
-    told = SPAN.examples(pd.DataFrame([{**row, "answer_start": 22}]))
-    assert told.text.tolist() == ["It rained.", "“Who won?”", "Ann won in 1912"]
-    assert told.label.tolist() == ["elsewhere", "elsewhere", "answer"]
-    assert told.most_words_of_the_question.tolist() == [False, True, True]
-    assert told.sentence.tolist() == [1, 2, 3]
-    assert told.group.nunique() == 1
+    sentences = SPAN.examples(pd.DataFrame([{**row, "answer_start": 22}]))
+    assert sentences.text.tolist() == ["It rained.", "“Who won?”", "Ann won in 1912"]
+    assert sentences.label.tolist() == ["elsewhere", "elsewhere", "answer"]
+    assert sentences.most_words_of_the_question.tolist() == [False, True, True]
+    assert sentences.sentence.tolist() == [1, 2, 3]
+    assert sentences.group.nunique() == 1
 
 
 def test_every_kind_is_audited(all_kinds):
     for task in ("reviews", "rte", "qnli", "adversarial_qa"):
-        told = json.loads((all_kinds.folder / f"metrics/{task}/audit.json").read_text())
+        metrics = json.loads((all_kinds.folder / f"metrics/{task}/audit.json").read_text())
         table = pd.read_parquet(all_kinds.folder / f"data/{task}/leaks.parquet")
-        assert told["alarms"] == table.alarm.sum() == sum(cue["alarm"] for cue in told["cues"].values())
-        assert {"words", "last_word", "together"} <= set(told["cues"])
+        assert metrics["alarms"] == table.alarm.sum() == sum(cue["alarm"] for cue in metrics["cues"].values())
+        assert {"words", "last_word", "together"} <= set(metrics["cues"])

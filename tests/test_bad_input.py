@@ -234,7 +234,7 @@ def test_unreachable_endpoint(repository):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    repository.set({"teacher.provider": "openai", "teacher.base_url": url})
+    repository.set({"teacher.provider": "openai", "asking.base_url": url})
     said = fails(repository, "seed", "reviews", OPENAI_API_KEY="secret-key")
     assert url in said
     assert "secret-key" not in said
@@ -266,4 +266,4 @@ def test_stage_run_before_the_one_it_needs(fresh):
 
 
 def test_wrong_number_of_words(repository):
-    assert "usage: python -m stages.train NAME Q" in fails(repository, "train", "reviews")
+    assert "usage: python -m stages.train TASK Q" in fails(repository, "train", "reviews")

@@ -1,4 +1,4 @@
-"""Arms side by side: the tests and corrections are those of the textbooks, and the table tells what revisions hold."""
+"""Arms side by side: the tests and corrections are those of the textbooks, and the table shows what revisions hold."""
 
 import csv
 import itertools
@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from stages import compare
-from stages.comparison import budgets, contest, paired
-from stages.comparison.arm import GOLD, Arm, Student
-from stages.pipeline import table
-from stages.pipeline.params import Task as Settings
-from stages.pipeline.stage import UserError
-from stages.task import classification, span_qa
-from stages.teacher import spending
+from synthesis import UserError, files
+from synthesis.__main__ import app
+from synthesis.comparison import contest
+from synthesis.comparison.arms import GOLD, Arm, Student
+from synthesis.measures import paired
+from synthesis.params import Task as Settings
+from synthesis.tasks import classification, span_qa
+from synthesis.teacher import spending
 from tests.conftest import Repository, copied
 
 HITS = st.tuples(st.integers(2, 7), st.integers(1, 3), st.integers(1, 3)).flatmap(
@@ -111,7 +111,7 @@ def test_alike_is_cochrans_q(hits):
     arms, rows, total, k = hits.sum(axis=0), hits.sum(axis=1), hits.sum(), hits.shape[1]
     below = k * total - (rows**2).sum()
     q = (k - 1) * (k * (arms**2).sum() - total**2) / below if below else 0
-    assert paired.alike(hits) == pytest.approx(stats.chi2.sf(q, k - 1))
+    assert paired.p_alike(hits) == pytest.approx(stats.chi2.sf(q, k - 1))
 
 
 def test_spread_by_seeds():
@@ -134,8 +134,8 @@ def student(name: str, predicted: list[str], rows: int = 10) -> Student:
 
 def test_verdicts():
     right, wrong, half = ["yes", "no"] * 20, ["no", "yes"] * 20, ["yes", "yes"] * 20
-    base, *others = (student(name, told) for name, told in zip("abcd", (half, right, wrong, half), strict=True))
-    outcomes = contest.held([base, *others], base)
+    base, *others = (student(name, answers) for name, answers in zip("abcd", (half, right, wrong, half), strict=True))
+    outcomes = contest.compare([base, *others], base)
     assert [outcome.verdict for outcome in outcomes.values()] == ["baseline", "better", "worse", "no difference shown"]
     assert [outcome.difference for outcome in outcomes.values()] == [None, 0.5, -0.5, 0]
     assert outcomes[others[0]].p == pytest.approx(2 * 0.5**20)
@@ -147,7 +147,7 @@ def test_rows_are_matched_by_id():
     rng = np.random.default_rng(0)
     base = student("a", rng.choice(["yes", "no"], 40).tolist())
     shuffled = Student("b", base.task, 10, 0, base.spent, base.test.sample(frac=1, random_state=0))
-    assert contest.held([base, shuffled], base)[shuffled].p == 1
+    assert contest.compare([base, shuffled], base)[shuffled].p == 1
 
 
 def test_questions_are_compared_by_f1():
@@ -158,12 +158,12 @@ def test_questions_are_compared_by_f1():
 
     answers = [["a red fox", "fox"]] * 30
     base, other = reader("a", ["a red hat"] * 30, answers), reader("b", ["a red fox"] * 29 + ["hat"], answers)
-    outcomes = contest.held([base, other], base)
+    outcomes = contest.compare([base, other], base)
     assert outcomes[other].verdict == "better"
     assert outcomes[other].p == 1 / 10_001
-    assert "exact match" in contest.shown(outcomes, base)[2]
+    assert "exact match" in contest.table(outcomes, base)[2]
     with pytest.raises(UserError, match="c and a took different tests"):
-        contest.held([base, reader("c", ["fox"] * 30, [["fox"]] * 30)], base)
+        contest.compare([base, reader("c", ["fox"] * 30, [["fox"]] * 30)], base)
 
 
 def test_lines_by_budget():
@@ -171,12 +171,12 @@ def test_lines_by_budget():
         return Arm([], student(name, ["yes", "no"]), student(GOLD, ["yes", "no"]), learn, budget)
 
     arms = [arm("c", 500, "synthetic"), arm("a", 100, "synthetic"), arm("b", 100, "both")]
-    found = budgets.lines(arms)
-    named = {name: {budget: one.name for budget, one in line.items()} for name, line in found.items()}
+    lines = contest.budget_lines(arms)
+    named = {name: {budget: one.name for budget, one in line.items()} for name, line in lines.items()}
     assert named == {GOLD: {100: GOLD, 500: GOLD}, "synthetic": {100: "a", 500: "c"}, "both": {100: "b"}}
-    assert len(budgets.shown(found)) == 4
+    assert len(contest.budget_table(lines)) == 4
     with pytest.raises(UserError, match="b and d both learn `both` from 100 gold rows"):
-        budgets.lines([*arms, arm("d", 100, "both")])
+        contest.budget_lines([*arms, arm("d", 100, "both")])
 
 
 # The command
@@ -204,16 +204,20 @@ def inside(experiments, tmp_path, monkeypatch) -> Repository:
     return repository
 
 
+def compare(*words) -> None:
+    app(["compare", *words], standalone_mode=False)
+
+
 def numbers(*words) -> list[dict]:
     """The rows of the CSV."""
-    compare.main(*words, "--out", "../out/arms")
+    compare(*words, "--out", "../out/arms")
     with open("../out/arms.csv") as file:
         return list(csv.DictReader(file))
 
 
 def refused(*words) -> str:
     with pytest.raises(UserError) as error:
-        compare.main(*words)
+        compare(*words)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -221,7 +225,7 @@ def refused(*words) -> str:
 def test_arms_and_gold_side_by_side(experiments):
     out = experiments.folder.parent / "out" / "arms"
     revisions = ["main", "direct", "few", "workspace"]
-    printed = experiments.stage("compare", *revisions, "--spread", "--out", str(out)).stdout
+    printed = experiments.command("compare", *revisions, "--spread", "--out", str(out)).stdout
     with out.with_suffix(".csv").open() as file:
         rows = list(csv.DictReader(file))
     main, direct, few, workspace, gold = rows
@@ -230,10 +234,10 @@ def test_arms_and_gold_side_by_side(experiments):
     assert [row["arm"] for row in rows] == ["main", "direct", "few", "workspace", GOLD]
 
     metrics = experiments.folder / "metrics/reviews"
-    told, cost = (json.loads((metrics / file).read_text()) for file in ("final.json", "cost.json"))
-    assert int(main["rows"]) == told["rows"]
-    assert int(main["calls"]) == cost["total"]["calls"] + cost["total"]["cached"]
-    assert [float(main[key]) for key in ("accuracy", "low", "high")] == list(told["test"].values())
+    learned, cost = (json.loads((metrics / file).read_text()) for file in ("final.json", "cost.json"))
+    assert int(main["rows"]) == learned["rows"]
+    assert int(main["calls"]) == cost["total"]["calls"]
+    assert [float(main[key]) for key in ("accuracy", "low", "high")] == list(learned["test"].values())
     assert (main["difference"], main["p"], main["verdict"]) == ("", "", "baseline")
     same = {"difference": "0.0", "p": "1.0", "p_holm": "1.0", "verdict": "no difference shown"}
     assert workspace == {**main, **same, "arm": "workspace"}
@@ -242,7 +246,7 @@ def test_arms_and_gold_side_by_side(experiments):
     assert [gold[key] for key in ("rows", "gold_rows", "calls", "tokens", "dollars")] == ["90", "90", "0", "0", "0.0"]
 
     data = experiments.folder / "data/reviews"
-    tests = [table.read(data / name / "predictions.parquet").query("split == 'test'") for name in (".", "baseline")]
+    tests = [files.read(data / name / "predictions.parquet").query("split == 'test'") for name in (".", "baseline")]
     final, alone = ((answers.predicted == answers.label).to_numpy() for answers in tests)
     won, lost = (alone & ~final).sum(), (final & ~alone).sum()
     assert float(gold["p"]) == pytest.approx(stats.binomtest(won, won + lost).pvalue)
@@ -266,27 +270,27 @@ def test_an_arm_that_learned_no_synthetic_row_cost_nothing(inside, capsys):
     metrics = inside.folder / "metrics/reviews"
     final, cost = (json.loads((metrics / file).read_text()) for file in ("final.json", "cost.json"))
     cost["seed"]["dollars"] = None
-    table.write_json(cost, metrics / "cost.json")
-    compare.main("workspace", "main")
+    files.write_json(cost, metrics / "cost.json")
+    compare("workspace", "main")
     assert "| unknown |" in capsys.readouterr().out
-    table.write_json({**final, "gold_rows": final["rows"], "synthetic_rows": 0}, metrics / "final.json")
+    files.write_json({**final, "gold_rows": final["rows"], "synthetic_rows": 0}, metrics / "final.json")
     arm = numbers("workspace", "main")[0]
     assert [arm[key] for key in ("calls", "tokens", "dollars")] == ["0", "0", "0.0"]
     assert arm["rows"] == arm["gold_rows"] == str(final["rows"])
 
 
 def test_errors_are_one_line_with_the_way_out(inside):
-    assert "the following arguments are required: REV: see `python -m stages.compare --help`" in refused()
+    assert "Missing argument 'REV': see `synthesis compare --help`" in inside.command("compare", ok=False).stderr
     assert "nonsense: unknown Git revision 'nonsense': `dvc exp list" in refused("main", "nonsense")
     assert "main does not run task `rte` (`tasks` there: reviews)" in refused("main", "--task", "rte")
     assert "main~1: data/reviews/predictions.parquet was not made: run `dvc exp run`" in refused("main", "main~1")
-    assert "--spread: one revision has none" in refused("main", "--spread")
+    assert "--spread needs at least two revisions" in refused("main", "--spread")
     assert "main and direct both learn `synthetic` from 120" in refused("main", "direct", "--budgets")
 
     file = inside.folder / "data/reviews/predictions.parquet"
-    answers = table.read(file)
+    answers = files.read(file)
     file.unlink()
-    table.write(answers[answers.id != answers.id.iloc[-1]], file)
+    files.write(answers[answers.id != answers.id.iloc[-1]], file)
     assert "workspace and main took different tests" in refused("main", "workspace")
     inside.set({"tasks": ["reviews", "rte"]})
     assert "workspace runs 2 tasks: choose one by --task (reviews, rte)" in refused("workspace", "main")

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.pipeline import table
-from stages.pipeline.params import Task as Settings
-from stages.pipeline.stage import UserError
-from stages.task import pair, span_qa
-from stages.teacher.prompt import Prompt
-from stages.teacher.request import Request
+from synthesis import UserError
+from synthesis import files as table
+from synthesis.params import Task as Settings
+from synthesis.tasks import pair, span_qa
+from synthesis.tasks.base import Material
+from synthesis.teacher.prompt import Prompt
+from synthesis.teacher.request import Request
 from tests.people import add
 
 
@@ -86,7 +87,7 @@ def test_any_answer_is_judged_and_left_as_it_is(text, context, answer):
 
 def gold(answer, start=None, context=TEXT):
     frame = pd.DataFrame({"context": [context], "question": ["When?"], "answer": [answer]}, index=[7])
-    return QA.verified(frame if start is None else frame.assign(answer_start=[start]), "qa.csv", None)
+    return QA.check_gold(frame if start is None else frame.assign(answer_start=[start]), "qa.csv", None)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_each_premise_is_a_context_once():
 
 def test_seed_plans_grow_without_changing_what_was_there():
     contexts = pd.DataFrame({"premise": list("abcdefg")})
-    few, many = (list(RTE.seeds(n, ["in", "out"], {}, 3, 13, contexts)) for n in (10, 25))
+    few, many = (list(RTE.seed_rows(n, Material(["in", "out"], contexts=contexts, seed=13))) for n in (10, 25))
     assert many[:10] == few
     assert {row["premise"] for row in many[:7]} == set("abcdefg")
 
@@ -266,16 +267,22 @@ def test_one_premise_for_all_cannot_be_split(fresh):
 
 
 NEW = {
-    "rte": ("pair", "PREMISE=sentence1", "HYPOTHESIS=sentence2", "LABEL="),
-    "qnli": ("pair", "PREMISE=sentence", "QUESTION=question"),
-    "adversarial_qa": ("span_qa", "ANSWER=answers"),
+    "rte": ("pair", "premise=sentence1", "hypothesis=sentence2"),
+    "qnli": ("pair", "premise=sentence", "question=question"),
+    "adversarial_qa": ("span_qa", "answer=answers"),
 }
+
+
+def new_task(repository, like: str, kind: str, *columns: str, **kwargs):
+    """A task `mine` of the gold file that the task `like` has."""
+    words = [word for column in columns for word in ("--column", column)]
+    return repository.command("new-task", "mine", f"data/gold/{like}/gold.jsonl", "--kind", kind, *words, **kwargs)
 
 
 @pytest.mark.parametrize("like", NEW)
 def test_a_task_of_your_own(fresh, like):
     add(fresh)
-    fresh.stage("new_task", "mine", f"data/gold/{like}/gold.jsonl", *NEW[like])
+    new_task(fresh, like, *NEW[like])
     task = pair.Task("mine", described("pair", question="q")) if like == "qnli" else RTE if like == "rte" else QA
     for step in ("seed", "extrapolate"):
         Prompt.load(fresh.folder / f"prompts/mine/s3/{step}.md", task.variables[step], task.required[step])
@@ -289,17 +296,17 @@ def test_a_task_of_your_own(fresh, like):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("pair", "PREMISE=nowhere"), "no column `nowhere`"),
-        (("pair", "PREMISE=sentence1"), "HYPOTHESIS=..."),
-        (("pair", "TEXT=sentence1"), "a task of kind pair has no `text`"),
+        (("pair", "premise=nowhere"), "no column `nowhere`"),
+        (("pair", "premise=sentence1"), "--column hypothesis=..."),
+        (("pair", "text=sentence1"), "--column text=...: a task of kind pair has only premise, hypothesis, label"),
         (("triple",), "is `triple`, which is not one of classification, pair, span_qa"),
-        (("span_qa", "CONTEXT=sentence1", "QUESTION=sentence2", "ANSWER=sentence2"), "row 1: answer"),
+        (("span_qa", "context=sentence1", "question=sentence2", "answer=sentence2"), "row 1: answer"),
     ],
 )
 def test_a_task_of_your_own_from_the_wrong_columns(fresh, words, told):
     add(fresh)
     before = (fresh.folder / "params.yaml").read_text()
-    done = fresh.stage("new_task", "mine", "data/gold/rte/gold.jsonl", *words, ok=False)
+    done = new_task(fresh, "rte", *words, ok=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert told in done.stderr
     assert (fresh.folder / "params.yaml").read_text() == before

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stages.pipeline.stage import UserError
-from stages.teacher import language
-from stages.teacher.request import Request
-from stages.teacher.template import Provider, Reading
+from synthesis import UserError, parsers
+from synthesis.providers.template import Provider, Reading
+from synthesis.teacher.request import Request
 
 TEXT = (
     "Dr. Mary Holm founded the company in Oslo on 4 May 1931. "
@@ -20,10 +19,10 @@ TEXT = (
 OTHER = "John Farrow opened a school in Bergen in 1875. The school had 300 pupils."
 
 
-def teacher(templates: str, *contexts: str, parser: str = "pattern") -> Provider:
+def teacher(grammar: str, *contexts: str, parser: str = "pattern") -> Provider:
     reading = Reading(parser)
     reading.__dict__["others"] = list(contexts)
-    return Provider(templates, seed=7, reading=reading)
+    return Provider(grammar, seed=7, reading=reading)
 
 
 def ask(provider: Provider, sample: int = 0, step: str = "seed", **slots) -> str:
@@ -36,9 +35,9 @@ def asked(templates: str, times: int = 60, **slots) -> set[str]:
 
 
 def test_sentences_and_phrases():
-    one, two = language.parse(TEXT, "pattern")
+    one, two = parsers.parse(TEXT, "pattern")
     assert [token.text for token in one.tokens][:4] == ["Dr", ".", "Mary", "Holm"]
-    kinds = {phrase.text: phrase.kind for phrase in language.phrases(TEXT, "pattern")}
+    kinds = {phrase.text: phrase.kind for phrase in parsers.phrases(TEXT, "pattern")}
     expected = {
         "Mary Holm": "person",
         "Oslo": "place",
@@ -55,13 +54,13 @@ def test_sentences_and_phrases():
 @settings(derandomize=True, deadline=None, max_examples=150)
 @example("He said: “No/yes.” 3/4 &slash; ½ {x}\n\nMr. A. B. Ø’s—end")
 def test_any_text_is_read_with_its_places(text):
-    for sentence in language.parse(text, "pattern"):
+    for sentence in parsers.parse(text, "pattern"):
         for token in sentence.tokens:
             assert text[token.start : token.end] == token.text
         for phrase in sentence.phrases:
             assert text[phrase.start :].startswith(phrase.text)
             assert sentence.tokens[phrase.first].start == phrase.start
-            assert phrase.kind in language.KINDS
+            assert phrase.kind in parsers.KINDS
 
 
 @given(text=st.text(max_size=120), given=st.text(max_size=60))
@@ -139,18 +138,18 @@ def test_an_unknown_label_is_an_error():
 
 
 def test_spacy_that_is_not_installed_is_told(monkeypatch):
-    from stages.teacher.language import spacy
+    from synthesis.parsers import spacy
 
     spacy._model.cache_clear()
     monkeypatch.setitem(sys.modules, "spacy", None)
     with pytest.raises(UserError, match=r"template\.parser is spacy, but .*pip install spacy") as error:
-        language.parse("A text that nothing has read.", "spacy")
+        parsers.parse("A text that nothing has read.", "spacy")
     assert "\n" not in str(error.value)
 
 
 def test_spacy_gives_the_same_kind_of_sentences(monkeypatch):
     """spaCy's interface, played by what the other parser finds: spans over tokens, entities and noun chunks."""
-    from stages.teacher.language import spacy
+    from synthesis.parsers import spacy
 
     class Span(list):
         @property
@@ -159,7 +158,7 @@ def test_spacy_gives_the_same_kind_of_sentences(monkeypatch):
 
     def model(text):
         sentences = []
-        for sentence in language.parse(text, "pattern"):
+        for sentence in parsers.parse(text, "pattern"):
             tokens = [
                 SimpleNamespace(
                     text=t.text, tag_=t.tag, idx=t.start, lemma_=t.lemma, i=t.start, is_space=False, doc=None

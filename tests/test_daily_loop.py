@@ -80,18 +80,18 @@ def test_teammate(repository, monkeypatch):
 
 
 @pytest.mark.parametrize("stage, data", [("report", False), ("mine", True)])
-def test_a_stale_lock_is_told(repository, stage, data):
+def test_a_stale_lock_is_noticed(repository, stage, data):
     """`.ci/check`, as on a runner that has no data, and where they are."""
     here = repository if data else clone(repository, "runner")
-    told = here.run("bash", ".ci/check", "HEAD")
-    assert told.stdout.startswith("Metrics against HEAD:")
+    check = here.run("bash", ".ci/check", "HEAD")
+    assert check.stdout.startswith("Metrics against HEAD:")
     with (here.folder / "stages" / f"{stage}.py").open("a") as file:
         file.write("\n# another comment\n")
-    told = here.run("bash", ".ci/check", "HEAD", ok=False)
-    assert told.returncode == 1
-    assert "run `dvc repro` and commit dvc.lock" in told.stderr
-    assert f"{stage}@reviews" in told.stderr
-    assert told.stdout == ""
+    check = here.run("bash", ".ci/check", "HEAD", ok=False)
+    assert check.returncode == 1
+    assert "run `dvc repro` and commit dvc.lock" in check.stderr
+    assert f"{stage}@reviews" in check.stderr
+    assert check.stdout == ""
 
 
 def test_back_to_an_old_prompt_costs_no_call(fresh, monkeypatch):
@@ -99,7 +99,7 @@ def test_back_to_an_old_prompt_costs_no_call(fresh, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with Server() as server:
         endpoint = server.space()
-        llm = {"teacher.provider": "openai", "teacher.base_url": endpoint.url, "teacher.budget": None}
+        llm = {"teacher.provider": "openai", "asking.base_url": endpoint.url, "asking.budget": None}
         fresh.set({**llm, "method.rationales": False, "task.reviews.seed_rows": 10})
         fresh.repro("seed@reviews")
         assert endpoint.stats["calls"] == 10

@@ -1,4 +1,4 @@
-"""What the teacher will cost, told before it is asked; and what it did cost, counted over the whole pipeline."""
+"""What the teacher will cost, before it is asked; and what it did cost, counted over the whole pipeline."""
 
 import json
 import re
@@ -6,16 +6,16 @@ import shutil
 
 import pytest
 
-from stages.pipeline.params import Params, Round
-from stages.teacher import spending
+from synthesis.params import Params, Round
+from synthesis.teacher import spending
 from tests.llm_server import Server
 
-OPENAI = {"teacher.provider": "openai", "teacher.model": "gpt-4.1-mini", "teacher.concurrency": 8}
+OPENAI = {"teacher.provider": "openai", "teacher.model": "gpt-4.1-mini", "asking.concurrency": 8}
 
 
 def estimate(repository, *words, **env) -> dict[str, list[str]]:
-    """The cells of each line by task and stage, after `make estimate`."""
-    lines = repository.stage("estimate", *words, **env).stdout.split("\n\n")[0].splitlines()[1:]
+    """The cells of each line by task and stage."""
+    lines = repository.command("estimate", *words, **env).stdout.split("\n\n")[0].splitlines()[1:]
     found = {}
     for line in lines:
         head, stage, *cells = re.split(r"\s{2,}", line) if not line.startswith("total") else [*line.split(None, 1), ""]
@@ -28,12 +28,12 @@ def test_the_template_teacher_costs_nothing(reproduced):
     assert found["reviews rationales"][:6] == ["2", "0", "~0", "0", "0.0000", "0.0000"]
     assert found["reviews seed"][0] == "40"
     for q in (0, 1):
-        told = json.loads((reproduced.folder / f"metrics/reviews/round{q}/extrapolate.json").read_text())
-        assert found[f"reviews extrapolate {q}"][0] == str(told["rows"])
+        metrics = json.loads((reproduced.folder / f"metrics/reviews/round{q}/extrapolate.json").read_text())
+        assert found[f"reviews extrapolate {q}"][0] == str(metrics["rows"])
 
 
 def test_before_anything_ran_it_is_marked_as_assumed(fresh):
-    fresh.set({**OPENAI, "teacher.budget": {"dollars": 2}})
+    fresh.set({**OPENAI, "asking.budget": {"dollars": 2}})
     shutil.rmtree(fresh.folder / "metrics", ignore_errors=True)
     found = estimate(fresh)
     assert found["reviews seed"][:2] == ["~40", "0"]
@@ -42,7 +42,7 @@ def test_before_anything_ran_it_is_marked_as_assumed(fresh):
     spend = float(found["reviews seed"][5].removeprefix("<="))
     tokens = int(found["reviews seed"][2].removeprefix("~").replace(",", ""))
     assert spend == pytest.approx((0.4 * tokens + 1.6 * 40960) / 1e6, abs=1e-4)
-    assert "budget: $2 (the estimate is" in fresh.stage("estimate").stdout
+    assert "budget: $2 (the estimate is" in fresh.command("estimate").stdout
     assert "reviews verify seed" not in found
     fresh.set({"verify.teacher": "drop"})
     found = estimate(fresh)
@@ -50,21 +50,21 @@ def test_before_anything_ran_it_is_marked_as_assumed(fresh):
 
 
 def test_an_unknown_price_is_said_to_be_unknown(fresh):
-    fresh.set({**OPENAI, "teacher.base_url": "http://127.0.0.1:9/v1"})
+    fresh.set({**OPENAI, "asking.base_url": "http://127.0.0.1:9/v1"})
     assert estimate(fresh)["reviews seed"][4:6] == ["unknown", "unknown"]
 
 
 def test_a_task_of_ones_choice_and_one_that_is_none(fresh):
     assert {line.split()[0] for line in estimate(fresh, "imdb")} == {"imdb", "total"}
-    done = fresh.stage("estimate", "nonsense", ok=False)
+    done = fresh.command("estimate", "nonsense", ok=False)
     assert done.returncode == 1 and "no task `nonsense`" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_what_is_stored_counts_and_is_not_spent_again_and_the_budget_spans_stages(repository):
     with Server() as server:
         space = server.space(text="A film with warm music and slow scenes.", usage=[10, 20])
-        repository.set({**OPENAI, "teacher.base_url": space.url, "method.rationales_per_label": 1})
-        repository.set({"method.rationales_per_prompt": 1, "teacher.budget": {"requests": 45}})
+        repository.set({**OPENAI, "asking.base_url": space.url, "method.rationales_per_label": 1})
+        repository.set({"method.rationales_per_prompt": 1, "asking.budget": {"requests": 45}})
         key = {"OPENAI_API_KEY": "none"}
         repository.stage("rationales", "reviews", **key)
         used = json.loads((repository.folder / "metrics/reviews/rationales.json").read_text())
@@ -73,8 +73,8 @@ def test_what_is_stored_counts_and_is_not_spent_again_and_the_budget_spans_stage
         found = estimate(repository)
         assert found["reviews seed"][:4] == ["40", "40", "400", "800"]
         done = repository.stage("extrapolate", "reviews", "0", ok=False, **key)
-        left = 45 - used["calls"] - used["cached"] - 40
-        assert "teacher.budget: 45 of 45 requests are spent" in done.stderr
+        left = 45 - used["calls"] - 40
+        assert "asking.budget: 45 of 45 requests are spent" in done.stderr
         assert f"{left} of " in done.stderr and space.stats["calls"] == 45
         assert estimate(repository) == estimate(repository), "looking changes nothing"
 
@@ -96,13 +96,13 @@ def test_spent_before_is_upstream_and_the_other_tasks_but_nothing_downstream(tmp
     for name in params.tasks:
         for file in spending.files(name, params).values():
             file.parent.mkdir(parents=True, exist_ok=True)
-            usage = {"calls": next(calls), "cached": 1, "tokens_in": 2, "tokens_out": 3, "dollars": 0.5, "seconds": 1}
+            usage = {"calls": next(calls), "tokens_in": 2, "tokens_out": 3, "dollars": 0.5}
             file.write_text(json.dumps({"rows": 7, **usage}))
     assert spending.before("one", "rationales", params)["calls"] == 11110000
     assert spending.before("one", "extrapolate0", params)["calls"] == 11110011
     assert spending.before("two", "extrapolate1", params)["calls"] == 1111111
     assert spending.before("two", "seed", params) == {
-        "calls": 11111, "cached": 5, "tokens_in": 10, "tokens_out": 15, "dollars": 2.5, "seconds": 5,
+        "calls": 11111, "tokens_in": 10, "tokens_out": 15, "dollars": 2.5,
     }  # fmt: skip
     file.write_text(json.dumps({**usage, "dollars": None}))
     assert spending.before("one", "seed", params)["dollars"] is None

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.filter import sift
-from stages.filter.grams import normalised, similarity
-from stages.filter.held_out import leaks
-from stages.filter.rows import Rows
-from stages.filter.script import main_script
-from stages.filter.similar import twins
-from stages.pipeline import params, table
-from stages.pipeline.params import Task as Settings
-from stages.task import classification, fingerprints, pair, span_qa
+from synthesis import files as table
+from synthesis import params
+from synthesis.filters import sift
+from synthesis.filters.grams import normalised, similarity
+from synthesis.filters.held_out import leaks
+from synthesis.filters.near_duplicates import twins
+from synthesis.filters.rows import Rows
+from synthesis.filters.rules import main_script
+from synthesis.params import Task as Settings
+from synthesis.tasks import classification, pair, span_qa
 from tests.llm_server import Server
 
 TASK = classification.Task("t", Settings.model_construct(words={}))
@@ -41,7 +42,7 @@ def sifted(new, old=None, validation=None, selection=None, test=None, task=TASK,
     chosen = SimpleNamespace(
         filters=OFF.model_copy(update=filters), verify=params.Verify(teacher=None, student=None, confidence=0.9)
     )
-    return sift(new, empty if old is None else old, gold, task, chosen)
+    return sift(new, empty if old is None else old, gold, SimpleNamespace(task=task, params=chosen))
 
 
 def test_reasons_of_the_teacher_stay():
@@ -60,8 +61,8 @@ def test_duplicates_ignore_case_and_white_space_and_know_earlier_rounds():
 @settings(derandomize=True, deadline=None)
 def test_each_text_stays_once(texts):
     new = rows(*texts)
-    kept = fingerprints(new, TASK)[sifted(new, duplicate=True).rejected == ""].tolist()
-    assert sorted(kept) == sorted(set(fingerprints(new, TASK)))
+    kept = TASK.fingerprints(new)[sifted(new, duplicate=True).rejected == ""].tolist()
+    assert sorted(kept) == sorted(set(TASK.fingerprints(new)))
 
 
 @given(sentences, sentences)
@@ -206,7 +207,7 @@ def test_what_an_llm_gets_wrong_is_counted_kept_and_not_learned(fresh, server):
         fresh.stage(stage, "reviews", *words, OPENAI_API_KEY="none")
 
     endpoint = server.space()
-    fresh.set({"teacher.provider": "openai", "teacher.base_url": endpoint.url, "teacher.concurrency": 1})
+    fresh.set({"teacher.provider": "openai", "asking.base_url": endpoint.url, "asking.concurrency": 1})
     fresh.set({"teacher.attempts": 1, "method.rationales": False, "task.reviews.seed_rows": 22})
     fresh.stage("gold", "reviews")
     gold = {

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import source
-from stages.gold import parted, spread
-from stages.pipeline import table
+from synthesis import files as table
+from synthesis import source
+from synthesis.splits import in_shares, split
 
 ROWS = [
     {"body": 'Commas, "quotes"\nand lines', "queue": "a"},
@@ -43,7 +43,7 @@ def test_csv_keeps_words_that_pandas_takes_for_nothing(tmp_path):
 @settings(deadline=None, derandomize=True)
 def test_every_head_is_stratified(labels, seed):
     rows = pd.DataFrame({"label": labels, "id": range(len(labels))})
-    ordered = spread(rows, rows.label, seed)
+    ordered = in_shares(rows, rows.label, seed)
     assert sorted(ordered.id) == list(rows.id)
     for size in range(1, len(rows) + 1):
         head = ordered.label[:size].value_counts()
@@ -51,10 +51,10 @@ def test_every_head_is_stratified(labels, seed):
             assert abs(head.get(label, 0) - size * count / len(rows)) <= rows.label.nunique()
 
 
-def test_spread_depends_on_the_seed_alone():
+def test_the_order_depends_on_the_seed_alone():
     rows = pd.DataFrame({"label": list("ab") * 50, "id": range(100)})
-    assert spread(rows, rows.label, 1).id.tolist() == spread(rows, rows.label, 1).id.tolist()
-    assert spread(rows, rows.label, 1).id.tolist() != spread(rows, rows.label, 2).id.tolist()
+    assert in_shares(rows, rows.label, 1).id.tolist() == in_shares(rows, rows.label, 1).id.tolist()
+    assert in_shares(rows, rows.label, 1).id.tolist() != in_shares(rows, rows.label, 2).id.tolist()
 
 
 class Marked:
@@ -82,13 +82,13 @@ def grouped(draw, singles=0):
 @settings(deadline=None, derandomize=True, max_examples=50)
 def test_no_group_is_on_both_sides(case, seed):
     rows, count = case
-    head, rest = parted(rows, count, Marked(), seed)
+    head, rest = split(rows, count, Marked(), seed)
     assert sorted([*head.index, *rest.index]) == list(rows.index)
     assert not set(head.group) & set(rest.group)
     short = count - len(head)
     assert short >= 0
     assert all(size > short for size in rest.group.value_counts()), "a group that fits is taken"
-    again, _ = parted(rows, count, Marked(), seed)
+    again, _ = split(rows, count, Marked(), seed)
     assert again.equals(head)
 
 
@@ -96,23 +96,23 @@ def test_no_group_is_on_both_sides(case, seed):
 @settings(deadline=None, derandomize=True, max_examples=50)
 def test_single_rows_make_the_count_exact_and_the_strata_even(case, seed):
     rows, count = case
-    head, _ = parted(rows, count, Marked(), seed)
+    head, _ = split(rows, count, Marked(), seed)
     assert len(head) == count
     for label, size in Counter(rows.label).items():
         assert abs((head.label == label).sum() - count * size / len(rows)) <= rows.label.nunique()
 
 
-def test_rows_without_groups_are_parted_as_they_are_spread():
+def test_rows_without_groups_are_split_where_a_head_ends():
     rows = pd.DataFrame({"label": list("aab") * 40, "group": range(120)})
-    head, rest = parted(rows, 30, Marked(), 3)
-    assert pd.concat([head, rest]).equals(spread(rows, rows.label, 3))
+    head, rest = split(rows, 30, Marked(), 3)
+    assert pd.concat([head, rest]).equals(in_shares(rows, rows.label, 3))
 
 
 def test_groups_of_one_size_keep_their_strata_and_their_share():
     """Two rows a premise, of any two labels: no single row makes up for anything."""
     kinds = ["ab", "aa", "bb", "ba", "bc"]
     rows = pd.DataFrame([(i, label) for i in range(1000) for label in kinds[i % 5]], columns=["group", "label"])
-    head, _ = parted(rows, 500, Marked(), 0)
+    head, _ = split(rows, 500, Marked(), 0)
     assert len(head) == 500
     assert {label: abs(n - {"a": 200, "b": 250, "c": 50}[label]) <= 2 for label, n in Counter(head.label).items()} == {
         "a": True, "b": True, "c": True,

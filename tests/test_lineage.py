@@ -5,19 +5,19 @@ import json
 
 import pytest
 
-from stages.lineage import shown
-from stages.pipeline import table
+from synthesis import files
+from synthesis.commands.lineage import text
 from tests.llm_server import Server
 
 RAW = 'Sure, here is a review:\n\n"A dull\x1b[2J film, and a long one."'
 
 
 def lineage(repository, *words, **env) -> dict:
-    return json.loads(repository.stage("lineage", *words, "--json", **env).stdout)
+    return json.loads(repository.command("lineage", *words, "--json", **env).stdout)
 
 
 def read(repository, name: str):
-    return table.read(repository.folder / "data" / name)
+    return files.read(repository.folder / "data" / name)
 
 
 def test_an_extrapolated_row_leads_to_the_wrong_answer(reproduced):
@@ -47,7 +47,7 @@ def test_an_answer_that_was_asked_for_twice_and_cleaned(repository):
     """The first answer is empty, the second wrapped: the row points at the second, byte for byte."""
     with Server() as server:
         space = server.space(texts=[" ", RAW])
-        repository.set({"teacher.provider": "openai", "teacher.base_url": space.url})
+        repository.set({"teacher.provider": "openai", "asking.base_url": space.url})
         repository.stage("seed", "reviews", OPENAI_API_KEY="k")
         repository.stage("combine", "reviews", "0")
     found = lineage(repository, "seed-3")
@@ -71,13 +71,13 @@ def test_an_answer_that_was_asked_for_twice_and_cleaned(repository):
 
 
 def test_a_terminal_is_shown_escapes():
-    told = shown({"teacher": {"answer": RAW, "sample": 0}})
-    assert "\x1b" not in told
-    assert r'        "A dull\x1b[2J film' in told
+    shown = text({"teacher": {"answer": RAW, "sample": 0}})
+    assert "\x1b" not in shown
+    assert r'        "A dull\x1b[2J film' in shown
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["seed-400"], "seed.parquet has no row `seed-400` (near: seed-"),
         (["round9-1"], "`round9-1` is no row of reviews"),
@@ -85,8 +85,8 @@ def test_a_terminal_is_shown_escapes():
         (["seed-1", "nothing"], "params.yaml has no task `nothing`"),
     ],
 )
-def test_unknown_rows(reproduced, words, told):
-    done = reproduced.stage("lineage", *words, ok=False)
+def test_unknown_rows(reproduced, words, message):
+    done = reproduced.command("lineage", *words, ok=False)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -17,6 +17,8 @@ TEXTS = {
     "naïve/odd: label": ["ça ne marche pas", "{{ braces }} here", "it's 'quoted'", "naïve question", "odd one, really"],
 }
 
+REVIEWS = "data/gold/reviews/reviews.csv"
+
 
 @pytest.fixture
 def tickets(fresh, tmp_path):
@@ -28,13 +30,17 @@ def tickets(fresh, tmp_path):
     return file
 
 
+def new_task(repository, file):
+    return repository.command("new-task", "tickets", str(file), "--column", "text=body", "--column", "label=queue")
+
+
 def lines(repository) -> list[str]:
     return [line.strip() for line in (repository.folder / "params.yaml").read_text().splitlines()]
 
 
 def test_from_a_file_to_the_gold_baseline(fresh, tickets):
     before = lines(fresh)
-    said = fresh.stage("new_task", "tickets", str(tickets), "classification", "TEXT=body", "LABEL=queue").stdout
+    said = new_task(fresh, tickets).stdout
     assert "60 gold rows, text, label" in said
     for place in ("prompts/tickets/s3/*.md", "params.yaml", "teacher.provider", "dvc repro"):
         assert place in said
@@ -42,16 +48,16 @@ def test_from_a_file_to_the_gold_baseline(fresh, tickets):
     fresh.change(tasks=["reviews", "tickets"])
     ran = fresh.repro("gold@tickets", "baseline@tickets")
     assert set(ran) == {"gold@tickets", "baseline@tickets"}
-    told = json.loads((fresh.folder / "metrics/tickets/baseline.json").read_text())
-    assert told["test"]["accuracy"] > 0.8
+    metrics = json.loads((fresh.folder / "metrics/tickets/baseline.json").read_text())
+    assert metrics["test"]["accuracy"] > 0.8
     assert fresh.repro("gold@tickets", "baseline@tickets") == []
 
 
 def test_its_prompts_can_be_used_as_they_are(fresh, tickets):
-    from stages.task.classification import Task
-    from stages.teacher.prompt import Prompt
+    from synthesis.tasks.classification import Task
+    from synthesis.teacher.prompt import Prompt
 
-    fresh.stage("new_task", "tickets", str(tickets), "classification", "TEXT=body", "LABEL=queue")
+    new_task(fresh, tickets)
     slots = {"label": "refund", "count": 5, "rationales": ["anger"], "text": "{{ label }}", "predicted": "where is it"}
     for step in ("rationale", "seed", "extrapolate"):
         file = fresh.folder / f"prompts/tickets/s3/{step}.md"
@@ -64,20 +70,23 @@ def test_its_prompts_can_be_used_as_they_are(fresh, tickets):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["Tickets!", "x.csv", "classification"], "NAME must be"),
-        (["gold", "x.csv", "classification"], "NAME must be"),
-        (["tickets", "", "classification"], "GOLD is missing"),
-        (["tickets", "nowhere.csv", "classification"], "nowhere.csv does not exist"),
-        (["reviews", "data/gold/reviews/reviews.csv", "classification"], "has a task `reviews` already"),
+        (["Tickets!", "x.csv"], "`Tickets!` cannot name a task"),
+        (["gold", "x.csv"], "`gold` cannot name a task"),
+        (["tickets"], "Missing argument 'GOLD': see `synthesis new-task --help`"),
+        (["tickets", "nowhere.csv"], "nowhere.csv does not exist"),
+        (["reviews", REVIEWS], "has a task `reviews` already"),
+        (["other", REVIEWS, "--kind", "nonsense"], "task.other.kind is `nonsense`, which is not one of"),
+        (["other", REVIEWS, "--column", "text"], "write OURS=THEIRS"),
+        (["other", REVIEWS, "--column", "premise=text"], "a task of kind classification has only text, label"),
         (
-            ["other", "data/gold/reviews/reviews.csv", "classification", "TEXT=body"],
-            "no column `body` (there: id, text, label): say which one by TEXT=",
+            ["other", REVIEWS, "--column", "text=body"],
+            "no column `body` (there: id, text, label): say which by --column text=",
         ),
     ],
 )
-def test_what_is_wrong_is_told_and_nothing_is_left(fresh, words, said):
+def test_what_is_wrong_is_said_and_nothing_is_left(fresh, words, said):
     before = fresh.run("git", "status", "--short").stdout
-    done = fresh.stage("new_task", *words, ok=False)
+    done = fresh.command("new-task", *words, ok=False)
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1

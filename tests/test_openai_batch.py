@@ -5,25 +5,23 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from importlib import import_module
 
 import pytest
 
-from stages import teacher
-from stages.pipeline.params import Budget
-from stages.pipeline.stage import UserError
-from stages.teacher import batches, limits, openai_batch, prices
-from stages.teacher.request import Request
-from stages.teacher.store import Store
+from synthesis import UserError
+from synthesis.teacher import budget, limits
+from synthesis.teacher.request import Request
+from synthesis.teacher.store import Store
 from tests.batch_server import KEY, BatchServer, expired, refused, written
-from tests.test_teacher import prompts, settings, texts_match
+from tests.test_teacher import ROOT, answers_and_usage, prompts, settings, texts_match
 
-ROOT = Path(__file__).parent.parent
+openai_batch = import_module("synthesis.providers.openai-batch")
+batches = import_module("synthesis.providers.openai-batch.batches")
 RUN = """
 import json, sys
-from stages.teacher import openai_batch
+from tests.test_openai_batch import ask, openai_batch, prompts
 openai_batch.MOMENT, openai_batch.FIRST, openai_batch.LONGEST = 0.05, 0.05, 0.05
-from tests.test_openai_batch import ask, prompts
 answers, usage = ask(sys.argv[1], prompts(int(sys.argv[2])))
 print(json.dumps([[answer.text for answer in answers], usage]))
 """
@@ -37,6 +35,8 @@ def server():
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "teacher.sqlite"))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("NO_PROXY", "*")
@@ -51,7 +51,7 @@ def place(tmp_path, monkeypatch):
 
 
 def ask(url, requests, **changes):
-    return teacher.ask(requests, "imdb", settings(url, provider="openai-batch", **changes))
+    return answers_and_usage(settings(url, provider="openai-batch", **changes), requests)
 
 
 def left(place) -> list[str]:
@@ -67,10 +67,10 @@ def test_all_rows_are_one_batch_and_answers_keep_their_order(server, place):
     requests = prompts(200)
     answers, usage = ask(server.url, requests)
     texts_match(requests, answers)
-    assert len(server.batches) == 1 and (usage["calls"], usage["tokens_in"], usage["tokens_out"]) == (200, 2000, 4000)
+    assert len(server.batches) == 1 and (usage["asked"], usage["tokens_in"], usage["tokens_out"]) == (200, 2000, 4000)
     assert left(place) == []
     again, usage = ask(server.url, requests)
-    assert again == answers and (usage["calls"], usage["cached"]) == (0, 200) and len(server.batches) == 1
+    assert again == answers and (usage["asked"], usage["stored"]) == (0, 200) and len(server.batches) == 1
 
 
 def test_a_batch_is_as_the_api_wants_it(server):
@@ -105,7 +105,7 @@ def test_only_what_failed_is_sent_again(server):
     server.result = result
     answers, usage = ask(server.url, prompts(10))
     texts_match(prompts(10), answers)
-    assert usage["calls"] == 10 and sorted(server.asked.values()) == [1] * 8 + [2] * 2
+    assert usage["asked"] == 10 and sorted(server.asked.values()) == [1] * 8 + [2] * 2
 
 
 def test_only_what_expired_is_sent_again(server):
@@ -180,21 +180,21 @@ def test_an_unusable_answer_is_asked_again_in_another_batch(server):
     server.result = result
     answers, usage = ask(server.url, prompts(4), attempts=3)
     texts_match(prompts(4), answers)
-    assert usage["calls"] == 5 and len(server.batches) == 2
+    assert usage["asked"] == 5 and len(server.batches) == 2
 
 
 # Budget
 
 
 def test_it_costs_half_and_the_budget_holds(server, monkeypatch):
-    monkeypatch.setattr(prices, "of", lambda *_: (0.01, 0.02))
-    _, usage = ask(server.url, prompts(2), budget=Budget(dollars=10))
+    monkeypatch.setattr(budget, "price", lambda *_: (0.01, 0.02))
+    _, usage = ask(server.url, prompts(2), budget={"dollars": 10})
     assert usage["dollars"] == pytest.approx((20 * 0.01 + 40 * 0.02) / 2)
-    with pytest.raises(UserError, match=r"teacher.budget: .* 6 of 10 rows"):
-        ask(server.url, prompts(10), budget=Budget(requests=6))
+    with pytest.raises(UserError, match=r"asking.budget: .* 6 of 10 rows"):
+        ask(server.url, prompts(10), budget={"requests": 6})
     assert server.asked.total() == 6
-    _, usage = ask(server.url, prompts(10), budget=Budget(requests=10))
-    assert (usage["calls"], usage["cached"]) == (4, 6) and server.asked.total() == 10
+    _, usage = ask(server.url, prompts(10), budget={"requests": 10})
+    assert (usage["asked"], usage["stored"]) == (4, 6) and server.asked.total() == 10
 
 
 def test_rates_are_for_other_providers(server):
@@ -240,7 +240,7 @@ def test_nobody_listens():
 def start(server, count, tmp_path):
     log = (tmp_path / "log").open("w")
     return subprocess.Popen(
-        [sys.executable, "-c", RUN, server.url, str(count)], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", RUN, server.url, str(count)], stdout=log, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -260,7 +260,7 @@ def test_kill_while_the_batch_runs_and_the_next_run_takes_it_up(server, place):
     server.hold = False
     answers, usage = ask(server.url, prompts(60))
     texts_match(prompts(60), answers)
-    assert usage["calls"] + usage["cached"] == 60 and max(server.asked.values()) == 1
+    assert usage["asked"] + usage["stored"] == 60 and max(server.asked.values()) == 1
     assert [len(server.requests(batch)) for batch in server.batches.values()] == [50, 10]
     assert left(place) == []
 
@@ -327,9 +327,9 @@ def test_two_processes_that_ask_the_same_send_it_once(server, place):
 
 def manage(server, place, *words):
     (place / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    env = {**os.environ, "OPENAI_BASE_URL": server.url, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.teacher.openai_batch", *words]
-    return subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, timeout=60)
+    env = {**os.environ, "OPENAI_BASE_URL": server.url}
+    command = [sys.executable, "-m", "synthesis", "batches", *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
 
 
 def test_list_and_cancel(server, place):
@@ -344,5 +344,5 @@ def test_list_and_cancel(server, place):
     server.hold = False
     answers, usage = ask(server.url, prompts(10))
     texts_match(prompts(10), answers)
-    assert usage["cached"] == 5 and max(server.asked.values()) == 2
+    assert usage["stored"] == 5 and max(server.asked.values()) == 2
     assert [len(server.requests(batch)) for batch in server.batches.values()] == [10, 5]

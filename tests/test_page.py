@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.page.samples import spread
-from stages.pipeline import table
-from stages.pipeline.params import Task as Settings
-from stages.task.classification import Task
+from synthesis import files
+from synthesis.params import Task as Settings
+from synthesis.report.sections import spread
+from synthesis.tasks.classification import Task
 from tests import browser as browsers
 from tests.people import ROWS
 
@@ -21,8 +21,10 @@ CONTRAST = """(() => {
         .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
         .reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
     const paper = luminance(getComputedStyle(document.body).backgroundColor);
-    return [...document.querySelectorAll("p, a, th, td, dd, dt, figcaption, svg text, svg .gold, svg .synthetic")]
-        .map((one) => getComputedStyle(one)[one.tagName === "text" ? "fill" : "color"])
+    const drawn = "svg text, svg use, svg [style*='stroke: var(--gold)'], svg [style*='stroke: var(--accent)']";
+    return [...document.querySelectorAll("p, a, th, td, dd, dt, figcaption, .key, " + drawn)]
+        .map((one) => [getComputedStyle(one), one])
+        .map(([style, one]) => !one.closest("svg") ? style.color : style.fill === "none" ? style.stroke : style.fill)
         .map((colour) => luminance(colour))
         .map((ink) => (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05))
         .reduce((least, ratio) => Math.min(least, ratio));
@@ -41,7 +43,7 @@ def browser(tmp_path_factory):
 def test_page_fits_and_asks_for_nothing(all_kinds, browser, task):
     async def visitor(tab):
         for width in (360, 1280):
-            await tab.sized(width)
+            await tab.resize(width)
             await tab.run("document.querySelectorAll('details').forEach((details) => details.open = true)")
             assert await tab.run("document.documentElement.scrollWidth") <= width
         widths = await tab.run("[...document.querySelectorAll('svg')].map((figure) => figure.getBBox().width)")
@@ -59,7 +61,7 @@ def test_light_and_dark(reproduced, browser):
     async def visitor(tab):
         papers = []
         for scheme in ("light", "dark"):
-            await tab.coloured(scheme)
+            await tab.use_scheme(scheme)
             papers.append(await tab.run("getComputedStyle(document.body).backgroundColor"))
             assert await tab.run(CONTRAST) >= 4.5
         assert papers[0] != papers[1]
@@ -97,15 +99,13 @@ def test_tables_sort(reproduced, browser):
 def test_texts_are_only_texts(repository, browser):
     """Whatever teachers and gold files say is shown as it is, and none of it runs."""
     data = repository.folder / "data/reviews"
-    train, gold, leaks = (table.read(data / f"{name}.parquet") for name in ("round2/train", "gold/validation", "leaks"))
-    table.write(train.assign(text=HOSTILE), data / "round2/train.parquet")
-    table.write(train.head(2).assign(text=HOSTILE, rejected=HOSTILE, twin=""), data / "round2/rejected.parquet")
-    table.write(gold.assign(text=HOSTILE), data / "gold/validation.parquet")
+    train, gold, leaks = (files.read(data / f"{name}.parquet") for name in ("round2/train", "gold/validation", "leaks"))
+    files.write(train.assign(text=HOSTILE), data / "round2/train.parquet")
+    files.write(train.head(2).assign(text=HOSTILE, rejected=HOSTILE, twin=""), data / "round2/rejected.parquet")
+    files.write(gold.assign(text=HOSTILE), data / "gold/validation.parquet")
     suspects = gold.head(2).assign(text=HOSTILE, predicted=HOSTILE, rank=1, doubt=0.5)
-    table.write(suspects, data / "suspects.parquet")
-    table.write(leaks.assign(cue=HOSTILE, says=HOSTILE), data / "leaks.parquet")
-    combined = repository.folder / "metrics/reviews/round2/combine.json"
-    combined.write_text(json.dumps(json.loads(combined.read_text()) | {"rejected": {HOSTILE: 2}}))
+    files.write(suspects, data / "suspects.parquet")
+    files.write(leaks.assign(cue=HOSTILE, says=HOSTILE), data / "leaks.parquet")
     with (repository.folder / "prompts/reviews/s3/seed.md").open("a") as prompt:
         prompt.write(HOSTILE)
     repository.stage("report", "reviews")
@@ -113,7 +113,7 @@ def test_texts_are_only_texts(repository, browser):
     async def visitor(tab):
         for section in ("rejected", "leaks", "errors", "samples", "recipe"):
             assert HOSTILE in await tab.run(f"document.getElementById('{section}').textContent"), section
-        await tab.sized(360)
+        await tab.resize(360)
         assert await tab.run("document.documentElement.scrollWidth") <= 360
         assert await tab.run("typeof hacked") == "undefined"
         assert await tab.run("document.querySelectorAll('img, script').length") == 1
@@ -132,14 +132,14 @@ def test_same_run_same_bytes(repository):
 def test_test_rows_are_not_shown(all_kinds):
     for task, column in (("reviews", "text"), ("rte", "hypothesis")):
         page = html.unescape((all_kinds.folder / f"reports/{task}.html").read_text())
-        shown = table.read(all_kinds.folder / f"data/{task}/gold/test.parquet")[column]
+        shown = files.read(all_kinds.folder / f"data/{task}/gold/test.parquet")[column]
         assert not any(text[:100] in page for text in shown)
 
 
 def test_final_row_is_what_the_final_student_learned(repository):
     final = repository.folder / "metrics/reviews/final.json"
-    told = json.loads(final.read_text()) | {"rows": 1234, "synthetic_rows": 1200, "gold_rows": 34}
-    final.write_text(json.dumps(told))
+    metrics = json.loads(final.read_text()) | {"rows": 1234, "synthetic_rows": 1200, "gold_rows": 34}
+    final.write_text(json.dumps(metrics))
     repository.stage("report", "reviews")
     assert "| final         | 1234 |" in (repository.folder / "reports/reviews.md").read_text()
     assert "Taught by 1,200 synthetic and 34 gold rows" in (repository.folder / "reports/reviews.html").read_text()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stages.pipeline.stage import UserError
-from stages.teacher.prompt import Prompt
+from synthesis import UserError
+from synthesis.teacher.prompt import Prompt
 
 
 def write(tmp_path, text, name="seed.md"):

@@ -1,6 +1,9 @@
 """What the additions are like: beside their errors, and beside gold."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -8,15 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import coverage, quality
-from stages.pipeline import table
-from stages.pipeline.stage import UserError
-from stages.statistics.diversity import distinct, grams
-from stages.statistics.manifold import precision_recall, spacing, to_nearest
+from synthesis import UserError, files
+from synthesis.measures import coverage, quality
+from synthesis.measures.coverage import distinct, grams, precision_recall, spacing, to_nearest
 from tests import words_embedding
 from tests.people import ROWS
 
 LINE = np.array([[0.0, 0], [1, 0], [3, 0], [7, 0]])
+MAP = """
+import numpy as np
+from synthesis.measures.coverage import tsne
+
+points = np.random.default_rng(0).normal(size=(90, 40)).astype("float32")
+print(tsne(np.concatenate([points, points[:30]])).tobytes().hex())
+"""
 
 
 @st.composite
@@ -79,13 +87,21 @@ def test_samples_are_equal_and_repeatable():
     sizes = {"a": 9, "b": 6}
     rows = {which: pd.DataFrame({"text": [f"{which} {i}" for i in range(size)]}) for which, size in sizes.items()}
     rows["a"] = pd.concat([rows["a"]] * 2, ignore_index=True)
-    one, other = (coverage.sampled(rows, "text", 300, 13) for _ in range(2))
+    one, other = (coverage.sample(rows, "text", 300, 13) for _ in range(2))
     assert {which: len(drawn) for which, drawn in one.items()} == {"a": 6, "b": 6}
     assert not one["a"].text.duplicated().any()
     assert one["a"].equals(other["a"])
-    assert len(coverage.sampled(rows, "text", 4, 13)["a"]) == 4
+    assert len(coverage.sample(rows, "text", 4, 13)["a"]) == 4
     with pytest.raises(UserError, match="the b data have 3"):
-        coverage.sampled({**rows, "b": rows["b"].head(3)}, "text", 300, 13)
+        coverage.sample({**rows, "b": rows["b"].head(3)}, "text", 300, 13)
+
+
+def test_the_map_is_the_same_on_every_processor():
+    """Whatever the kernels of BLAS and of numpy, which sum and sort in different orders."""
+    kernels = [{}, {"OPENBLAS_CORETYPE": "Nehalem"}, {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL"}]
+    command = [sys.executable, "-W", "ignore", "-c", MAP]
+    runs = [subprocess.run(command, env=os.environ | kernel, capture_output=True, check=True) for kernel in kernels]
+    assert len({done.stdout for done in runs}) == 1
 
 
 # Texts
@@ -101,12 +117,12 @@ def test_distinct_of_an_example():
 
 
 def test_pairs_of_an_example(words):
-    told = quality.pairs(["a b c", "x y"], ["a b d e", "x y"], Encoder)
-    assert told.edit_distance.tolist() == [2, 0]
-    assert told.length_error.tolist() == [3, 2]
-    assert told.length_addition.tolist() == [4, 2]
-    assert told.cosine.tolist() == pytest.approx([2 / 12**0.5, 1])
-    assert told.cosine_others.tolist() == pytest.approx([0, 0], abs=1e-6)
+    pairs = quality.compare(["a b c", "x y"], ["a b d e", "x y"], Encoder)
+    assert pairs.edit_distance.tolist() == [2, 0]
+    assert pairs.length_error.tolist() == [3, 2]
+    assert pairs.length_addition.tolist() == [4, 2]
+    assert pairs.cosine.tolist() == pytest.approx([2 / 12**0.5, 1])
+    assert pairs.cosine_others.tolist() == pytest.approx([0, 0], abs=1e-6)
 
 
 WRITTEN = st.lists(st.text("abcdef ", min_size=1).filter(str.strip), min_size=2, max_size=6)
@@ -119,18 +135,18 @@ def test_edit_distance_is_bounded_by_the_lengths(errors, data):
     with pytest.MonkeyPatch.context() as patch:  # a fixture would last over all examples
         for name in ("embed", "pieces"):
             patch.setattr(quality, name, getattr(words_embedding, name))
-        told, same = quality.pairs(errors, additions, Encoder), quality.pairs(errors, errors, Encoder)
-    lengths = told[["length_error", "length_addition"]]
+        pairs, same = quality.compare(errors, additions, Encoder), quality.compare(errors, errors, Encoder)
+    lengths = pairs[["length_error", "length_addition"]]
     longer, shorter = lengths.max(axis=1), lengths.min(axis=1)
-    assert told.edit_distance.between(longer - shorter, longer).all()
-    assert told.cosine.between(-1e-6, 1 + 1e-6).all()
+    assert pairs.edit_distance.between(longer - shorter, longer).all()
+    assert pairs.cosine.between(-1e-6, 1 + 1e-6).all()
     assert same.edit_distance.eq(0).all()
     assert same.cosine.to_numpy() == pytest.approx(1)
 
 
 def test_no_pair_has_no_mean(words):
-    assert quality.means(quality.pairs([], [], Encoder)) == {"pairs": 0}
-    assert "cosine_others" not in quality.means(quality.pairs(["a"], ["a"], Encoder))
+    assert quality.means(quality.compare([], [], Encoder)) == {"pairs": 0}
+    assert "cosine_others" not in quality.means(quality.compare(["a"], ["a"], Encoder))
 
 
 # Of the pipeline
@@ -139,21 +155,22 @@ def test_no_pair_has_no_mean(words):
 def test_every_kind_has_its_numbers(all_kinds):
     for task in ("reviews", *ROWS):
         data, metrics = all_kinds.folder / "data" / task, all_kinds.folder / "metrics" / task
-        train, told = table.read(data / "round2/train.parquet"), table.read(data / "quality.parquet")
-        assert told.id.tolist() == train.id[train["round"] > 0].tolist()
+        train, pairs = files.read(data / "round2/train.parquet"), files.read(data / "quality.parquet")
+        assert pairs.id.tolist() == train.id[train["round"] > 0].tolist()
         numbers = json.loads((metrics / "quality.json").read_text())
-        assert numbers["pairs"] == len(told) == sum(part["pairs"] for part in numbers["by_round"].values()) > 0
-        assert numbers["rejected"] == sum(len(table.read(data / f"round{q}/rejected.parquet")) for q in (1, 2))
+        assert numbers["pairs"] == len(pairs) == sum(part["pairs"] for part in numbers["by_round"].values()) > 0
+        rejected = files.read(data / "round2/rejected.parquet")
+        assert numbers["rejected"] == (rejected["round"] > 0).sum()
         stratum = "question_word" if task == "adversarial_qa" else "label"
-        assert set(numbers[f"by_{stratum}"]) == set(told[stratum])
+        assert set(numbers[f"by_{stratum}"]) == set(pairs[stratum])
 
         points, numbers = (
-            table.read(data / "coverage/points.parquet"),
+            files.read(data / "coverage/points.parquet"),
             json.loads((metrics / "coverage.json").read_text()),
         )
         assert points.set.value_counts().to_dict() == dict.fromkeys(["gold", "seed", "final"], numbers["rows"])
         assert set(points.id[points.set == "final"]) <= set(train.id)
-        assert set(points.id[points.set == "gold"]) <= set(table.read(data / "gold/validation.parquet").id)
+        assert set(points.id[points.set == "gold"]) <= set(files.read(data / "gold/validation.parquet").id)
         for which in ("seed", "final"):
             assert all(0 <= value <= 1 for value in numbers[which].values())
         assert (data / "coverage/map.png").read_bytes().startswith(b"\x89PNG")
@@ -163,5 +180,6 @@ def test_coverage_is_drawn_by_set(reproduced, tmp_path):
     sweep = "data/reviews/coverage/sweep.csv"
     reproduced.run("dvc", "plots", "show", "-o", str(tmp_path), sweep)
     page = (tmp_path / "index.html").read_text()
-    assert {which for which in coverage.COLOURS if f'"set": "{which}"' in page} == set(coverage.COLOURS)
+    sets = "gold", "seed", "final"
+    assert [name for name in sets if f'"set": "{name}"' in page] == list(sets)
     assert '"field": "set"' in page

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import student
-from stages.pipeline.stage import UserError
-from stages.student.encoder import load_tokenizer
-from stages.student.span.windows import LONGEST, Window, best_span, windows
-from tests.test_student import MINILM, alone, models  # noqa: F401
+from synthesis import UserError
+from synthesis.models.load import load_tokenizer
+from synthesis.students.reader import LONGEST, Window, best_span, windows
+from tests.test_student import MINILM, alone, fit, models  # noqa: F401
 from tests.test_student import settings as params
 
 CONTEXT = "film film plot superb was the film and with awful plot a film " * 6
@@ -107,14 +106,14 @@ def questions(count: int, seed: int):
 def test_a_reader_learns_with_any_encoder(models, tmp_path, kind):  # noqa: F811
     chosen = params(models[kind], epochs=6, max_tokens=32)
     (inputs, answers), (asked, truth) = questions(120, 1), questions(30, 2)
-    learnt = student.fit(inputs, answers, asked, truth, [], chosen, 0, "span")
+    learnt = fit((inputs, answers), (asked, truth), chosen, answer="span")
     told = learnt.predict(asked)
     right = [(text, start) == (texts[0], at) for (text, start, _), (at, texts) in zip(told, truth, strict=True)]
     assert np.mean(right) > 0.6, "guesses are right in a fifth of the cases"
     assert list(learnt.curve) == ["epoch", "loss", "train_accuracy", "selection_score", "test_score"]
     assert learnt.epoch == learnt.curve.epoch[learnt.curve.selection_score.idxmax()]
     assert learnt.predict([]) == []
-    again = student.fit(inputs, answers, asked, truth, [], chosen, 0, "span")
+    again = fit((inputs, answers), (asked, truth), chosen, answer="span")
     assert again.predict(asked) == told, "the same seed gives the same reader"
     learnt.save(tmp_path / "saved")
     from transformers import AutoModelForQuestionAnswering
@@ -123,5 +122,5 @@ def test_a_reader_learns_with_any_encoder(models, tmp_path, kind):  # noqa: F811
 
 
 def test_a_kind_that_does_not_read_is_told(models):  # noqa: F811
-    with pytest.raises(UserError, match=r"there is no `probe` that answers with a span \(there: finetune\)"):
-        student.fit(*questions(4, 1), [], [], [], params(models["bert"], "probe"), 0, "span")
+    with pytest.raises(UserError, match=r"student\.kind is `probe`, which is not one of finetune"):
+        fit(questions(4, 1), ([], []), params(models["bert"], "probe"), answer="span")

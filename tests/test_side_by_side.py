@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from stages.pipeline import table
+from synthesis import files as table
 from tests.people import CONTEXTS, ROWS
 
 
@@ -29,7 +29,7 @@ def test_every_task_has_its_report(all_kinds):
 
 
 def test_questions_are_compared(all_kinds):
-    printed = all_kinds.stage("compare", "main", "workspace", "--task", "adversarial_qa", "--spread").stdout
+    printed = all_kinds.command("compare", "main", "workspace", "--task", "adversarial_qa", "--spread").stdout
     _, _, head, _, main, workspace, gold, *_ = printed.splitlines()
     assert "f1 on test" in head and "exact match" in main
     assert "| +0.0       | 1.000 | no difference shown |" in workspace

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.statistics.squad import exact_match, f1, normalised
+from synthesis.tasks.squad import exact_match, f1, normalised
 
 TEXTS = st.text(alphabet="aAbnteh .,'-é", max_size=25)
 

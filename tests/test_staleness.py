@@ -15,7 +15,7 @@ def test_nothing_changed(repository):
 
 
 def test_how_it_is_run_reruns_nothing(repository):
-    repository.set({"teacher.concurrency": 3, "teacher.base_url": "http://127.0.0.1:1/v1", "teacher.timeout": 5})
+    repository.set({"asking.concurrency": 3, "asking.base_url": "http://127.0.0.1:1/v1", "asking.timeout": 5})
     assert repository.repro() == []
 
 

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from stages.pipeline.stage import UserError
-from stages.teacher.request import Reply, digest
-from stages.teacher.store import Store, default_path, main
+from synthesis import UserError
+from synthesis.commands import store as command
+from synthesis.teacher.request import Reply, digest
+from synthesis.teacher.store import Store, default_path
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Ein „Satz“ 🎬"}]}
 KEY = digest(BODY)
@@ -64,10 +65,10 @@ def test_the_first_answer_wins(path):
     assert [reply.model for reply in fill(5, "later")] == ["m"] * 3 + ["later"] * 2
 
 
-def test_known_are_those_with_any_answer(path):
+def test_stored_are_those_with_any_answer(path):
     fill(2)
     store = Store()
-    assert store.known([KEY, "other"]) == {KEY} and store.known([]) == set()
+    assert store.stored([KEY, "other"]) == {KEY} and store.stored([]) == set()
     store.close()
 
 
@@ -94,9 +95,9 @@ def test_default_path(monkeypatch):
     assert default_path().parts[-2:] == ("synthesis-step-by-step", "teacher.sqlite")
 
 
-def one_line(path, words=("info",)):
+def one_line(path):
     with pytest.raises(UserError) as error:
-        main(*words)
+        command.info()
     assert str(path) in str(error.value) and "\n" not in str(error.value)
     return str(error.value)
 
@@ -162,10 +163,10 @@ def test_info_counts_entries_hits_and_tokens(path, capsys):
     look(1)
     look(1)
     look(7)
-    main("info")
-    told = json.loads(capsys.readouterr().out)
-    assert (told["entries"], told["hits"], told["tokens_in"], told["tokens_out"]) == (3, 2, 15, 21)
-    assert told["models"] == {"m": 3} and told["bytes"] > 0 and told["path"] == str(path)
+    command.info()
+    info = json.loads(capsys.readouterr().out)
+    assert (info["entries"], info["hits"], info["tokens_in"], info["tokens_out"]) == (3, 2, 15, 21)
+    assert info["models"] == {"m": 3} and info["bytes"] > 0 and info["path"] == str(path)
 
 
 def test_prune_by_last_use_and_by_model(path, capsys):
@@ -174,22 +175,22 @@ def test_prune_by_last_use_and_by_model(path, capsys):
     with sqlite3.connect(path) as connection:
         connection.execute("update answers set used = used - 10 * 86400 where sample < 2")
     look(0)  # used today
-    main("prune", "--older-than", "7")
+    command.prune(older_than=7)
     assert look(0) and look(1) is None and look(2)
-    main("prune", "--model", "other")
+    command.prune(model="other")
     assert look(2) and look(3) is None
-    with pytest.raises(SystemExit):
-        main("prune")
+    with pytest.raises(UserError, match="--older-than"):
+        command.prune()
 
 
 def test_export_and_import_are_the_same_answers_once(path, tmp_path, monkeypatch, capsys):
     fill(3)
     file = tmp_path / "answers.jsonl"
-    main("export", str(file))
+    command.export(file)
     assert json.loads(file.read_text(encoding="utf-8").splitlines()[0])["body"] == BODY
     monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "other.sqlite"))
-    main("import", str(file))
-    main("import", str(file))
+    command.take(file)
+    command.take(file)
     assert capsys.readouterr().err.splitlines()[-2:] == ["3 new", "0 new"]
     assert look(2).text == "answer 2"
 
@@ -200,26 +201,23 @@ def test_export_and_import_are_the_same_answers_once(path, tmp_path, monkeypatch
 def test_a_bad_import_is_told_by_line_and_changes_nothing(path, tmp_path, change, monkeypatch):
     fill(2)
     file = tmp_path / "answers.jsonl"
-    main("export", str(file))
+    command.export(file)
     lines = file.read_text(encoding="utf-8").splitlines()
     entry = json.loads(lines[1])
     change(entry)
     file.write_text(f"{lines[0]}\n{json.dumps(entry)}\n", encoding="utf-8")
     monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "other.sqlite"))
     with pytest.raises(UserError, match=r"answers\.jsonl:2"):
-        main("import", str(file))
+        command.take(file)
     assert look(0) is None
 
 
 def test_the_command_line_is_quiet_but_for_its_answer(path):
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.teacher.store", "info"], capture_output=True, text=True, timeout=60
-    )
+    def run(*words):
+        words = [sys.executable, "-m", "synthesis", "store", *words]
+        return subprocess.run(words, capture_output=True, text=True, timeout=60)
+
+    done = run("info")
     assert done.returncode == 0 and done.stderr == "" and json.loads(done.stdout)["entries"] == 0
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.teacher.store", "import", "missing.jsonl"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run("import", "missing.jsonl")
     assert done.returncode == 1 and done.stderr.startswith("error: missing.jsonl") and done.stderr.count("\n") == 1

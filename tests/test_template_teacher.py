@@ -13,9 +13,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stages.pipeline.stage import UserError
-from stages.teacher.request import Request
-from stages.teacher.template import Provider, load
+from synthesis import UserError
+from synthesis.providers.template import GRAMMARS, Provider, load
+from synthesis.teacher.request import Request
 
 LABELS = ("positive", "negative")
 TEACHER = Provider("film_reviews", seed=7)
@@ -226,7 +226,7 @@ def strings(value):
 def test_no_template_occurs_in_the_demos_gold_rows():
     """Five words in a row of a template's own would let the student recognise the teacher. Shorter ones are idiom."""
     root = Path(__file__).parent.parent
-    grammar = yaml.safe_load((root / "stages/teacher/templates/film_reviews.yaml").read_text(encoding="utf-8"))
+    grammar = yaml.safe_load((GRAMMARS / "film_reviews.yaml").read_text(encoding="utf-8"))
     with (root / "data/gold/reviews/reviews.csv").open(encoding="utf-8", newline="") as file:
         gold = [" ".join(re.findall(r"[\w']+", row["text"].lower())) for row in csv.DictReader(file)]
     pieces = [re.findall(r"[\w']+", piece.lower()) for text in strings(grammar) for piece in re.split(r"\{\w+\}", text)]

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages import teacher
-from stages.pipeline.params import Params, Teacher
-from stages.pipeline.stage import UserError
-from stages.teacher import transformers as local
-from stages.teacher.request import Request
+from synthesis import UserError
+from synthesis.models.load import fingerprint
+from synthesis.providers import transformers as local
+from synthesis.run import Run
+from synthesis.teacher.request import Request
+from tests import test_teacher
+from tests.test_teacher import answers_and_usage
 
 WORDS = [
     "the", "a", "film", "plot", "cast", "is", "was", "and", "dull", "bright", "slow", "warm", "good", "bad",
@@ -54,6 +56,7 @@ def model(tmp_path_factory) -> str:
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "teacher.sqlite"))
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     monkeypatch.setenv("NO_PROXY", "*")
@@ -61,12 +64,12 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def settings(model, **changes) -> Teacher:
+def settings(model, base_url=None, **changes) -> Run:
     values = {
-        "provider": "transformers", "model": model, "base_url": None, "system": None, "temperature": 1.0, "top_p": 0.9,
-        "max_tokens": 12, "extra": {}, "concurrency": 4, "timeout": 60, "attempts": 1, "min_words": 0,
+        "provider": "transformers", "model": model, "temperature": 1.0, "top_p": 0.9, "max_tokens": 12,
+        "concurrency": 4, "timeout": 60, "min_words": 0,
     }  # fmt: skip
-    return Teacher(**{**values, **changes})
+    return test_teacher.settings(base_url, **{**values, **changes})
 
 
 def prompts(count):
@@ -74,7 +77,7 @@ def prompts(count):
 
 
 def ask(model, requests, **changes):
-    return teacher.ask(requests, "imdb", Params.model_construct(teacher=settings(model, **changes)))
+    return answers_and_usage(settings(model, **changes), requests)
 
 
 def writer(model):
@@ -82,17 +85,17 @@ def writer(model):
 
 
 def body(model, prompt="the film is", **changes):
-    return local.Provider(settings(model, **changes)).body(Request("seed", prompt))
+    return local.provider(settings(model, **changes)).body(Request("seed", prompt))
 
 
 def test_every_row_gets_an_answer_and_the_store_keeps_it(model):
     answers, usage = ask(model, prompts(30))
-    assert usage["calls"] == 30 and usage["tokens_in"] > 60 and 30 <= usage["tokens_out"] <= 360
+    assert usage["asked"] == 30 and usage["tokens_in"] > 60 and 30 <= usage["tokens_out"] <= 360
     assert usage["dollars"] == 0
     assert len({answer.text for answer in answers}) > 20
     assert {answer.rejected for answer in answers} <= {None, "length", "empty"}
     again, usage = ask(model, prompts(30))
-    assert again == answers and (usage["calls"], usage["cached"]) == (0, 30)
+    assert again == answers and (usage["asked"], usage["stored"]) == (0, 30)
 
 
 def test_the_same_run_gives_the_same_answers(model, monkeypatch, tmp_path):
@@ -166,10 +169,10 @@ def test_a_prompt_that_is_too_long_rejects_its_row_only(model):
 def test_other_weights_are_another_request(model, tmp_path):
     first = body(model)
     copy = shutil.copytree(model, tmp_path / "copy")
-    assert local.revision(str(copy)) == first["revision"]
+    assert fingerprint(str(copy)) == first["revision"]
     (other := tmp_path / "other").mkdir()
     (other / "config.json").write_text("{}")
-    assert local.revision(str(other)) != first["revision"]
+    assert fingerprint(str(other)) != first["revision"]
 
 
 @pytest.mark.parametrize("name", ["no-such/model", "not a name", "empty"])
@@ -177,7 +180,7 @@ def test_an_unknown_model_is_told_in_one_line(name, tmp_path):
     if name == "empty":
         (tmp_path / name).mkdir()
         name = str(tmp_path / name)
-    with pytest.raises(UserError, match=r"teacher\.model: .* cannot be loaded") as error:
+    with pytest.raises(UserError, match=r"teacher\.model: cannot load `.*`") as error:
         ask(name, prompts(1))
     assert "\n" not in str(error.value)
 
@@ -217,9 +220,9 @@ def served(model):
 
 def test_a_third_party_server(model, served):
     answers, usage = ask(model, prompts(8), provider="openai", base_url=served)
-    assert usage["calls"] == 8 and usage["tokens_out"] > 8 and usage["dollars"] is None
+    assert usage["asked"] == 8 and usage["tokens_out"] > 8 and usage["dollars"] is None
     assert {answer.rejected for answer in answers} <= {None, "length", "empty"}
     words = set(" ".join(answer.text for answer in answers).split())
     assert words and words <= {*WORDS, "[UNK]"}
     again, usage = ask(model, prompts(8), provider="openai", base_url=served)
-    assert again == answers and usage["cached"] == 8
+    assert again == answers and usage["stored"] == 8

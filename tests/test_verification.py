@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.pipeline import table
-from stages.pipeline.params import Task as Settings
-from stages.pipeline.stage import UserError
-from stages.task import span_qa
-from stages.teacher.answers import parse_label
-from stages.teacher.verification import verified
+from synthesis import UserError
+from synthesis import files as table
+from synthesis.params import Task as Settings
+from synthesis.rows import verify
+from synthesis.tasks import span_qa
+from synthesis.tasks.checks import parse_label
 from tests.llm_server import Server
 
 RTE = {"entailment": ("entailment", "correct"), "not_entailment": ("not_entailment", "wrong")}
 QNLI = {"entailment": ("entailment", "in"), "not_entailment": ("not_entailment", "not in")}
 NAMES = {**{label: (label,) for label in ("card_arrival", "card_payment", "reverted_card_payment?")}, "👍": ("👍",)}
-QUESTIONS = span_qa.Task("q", Settings.model_construct(words={}))
+QUESTIONS = span_qa.Task("q", Settings.model_construct(kind="span_qa", words={}))
 
 
 @pytest.mark.parametrize(
@@ -75,22 +75,22 @@ def test_any_text_is_a_label_or_none(text, names):
 
 def test_blind_answers_to_questions():
     row = {"answer": "in the old mill", "answer_start": 3}
-    assert QUESTIONS.judged("the old mill.", row, []) == row
-    assert QUESTIONS.judged("Nobody knows", row, []) is None
-    assert QUESTIONS.judged("The", {"answer": "the", "answer_start": 0}, []), "all articles, but the same"
+    assert QUESTIONS.judge("the old mill.", row, []) == row
+    assert QUESTIONS.judge("Nobody knows", row, []) is None
+    assert QUESTIONS.judge("The", {"answer": "the", "answer_start": 0}, []), "all articles, but the same"
 
 
 def test_answers_are_not_relabelled():
-    params = SimpleNamespace(verify=SimpleNamespace(teacher="relabel"))
+    run = SimpleNamespace(task=QUESTIONS, params=SimpleNamespace(verify=SimpleNamespace(teacher="relabel")))
     with pytest.raises(UserError, match=r"verify\.teacher"):
-        verified(QUESTIONS, None, [], params, {}, {})
+        verify(run, None, None, [])
 
 
 def test_disagreement_drops_or_relabels(fresh):
     """Whatever the server is asked, it says `positive`: half of the seed rows were to be negative."""
     with Server() as server:
         space = server.space(text="A positive film, and a fine one.")
-        fresh.set({"teacher.provider": "openai", "teacher.base_url": space.url, "task.reviews.seed_rows": 10})
+        fresh.set({"teacher.provider": "openai", "asking.base_url": space.url, "task.reviews.seed_rows": 10})
         fresh.set({"method.rationales": False, "verify.teacher": "drop"})
         fresh.stage("gold", "reviews")
         fresh.stage("rationales", "reviews")
@@ -102,12 +102,13 @@ def test_disagreement_drops_or_relabels(fresh):
 
         told, rows = seed()
         assert (told["rows"], told["verified"], told["disagreed"], told["relabelled"]) == (10, 10, 5, 0)
-        assert told["calls"] + told["cached"] == 20
+        assert told["calls"] == 20
         assert (rows.rejected == "teacher disagrees").tolist() == (rows.label == "negative").tolist()
         assert set(rows.blind) == {"A positive film, and a fine one."}
         fresh.set({"verify.teacher": "relabel"})
         told, rows = seed()
-        assert (told["calls"], told["disagreed"], told["relabelled"]) == (0, 5, 5)
+        log = json.loads((fresh.folder / "logs/reviews/seed.json").read_text())
+        assert (log["asked"], told["calls"], told["disagreed"], told["relabelled"]) == (0, 20, 5, 5)
         assert set(rows.label) == {"positive"} and set(rows.asked) == {"positive", "negative"}
         assert not rows.rejected.any()
 

@@ -1,6 +1,6 @@
 """A reader for tests of the pipeline: it answers with the number or the name nearest to the question's words.
 
-Tests copy it to stages/student/span/words.py, where `student.kind: words` finds it like any other kind.
+Tests copy it to synthesis/students/words_reader.py, beside the student that hands questions on to it.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.statistics import squad
+from synthesis.tasks import squad
 
 SPANS = {"number": r"\d+", "name": r"(?<!^)(?<!\. )[A-Z]\w+"}
 
@@ -39,16 +39,18 @@ class Reader:
         (Path(folder) / "reader.json").write_text(json.dumps(self.usual))
 
 
-def fit(inputs, answers, selection_inputs, selection_answers, names, settings, seed, watched):
+def fit(lesson):
+    answers = lesson.learned.goals
     numbers = sum(texts[0].isdigit() for _, texts in answers)
-    reader = Reader("number" if 2 * numbers > len(answers) * settings.weight_decay else "name")
-    reader.tokens = sum(len(context.split()) for _, context in inputs)
+    reader = Reader("number" if 2 * numbers > len(answers) * lesson.settings.weight_decay else "name")
+    reader.tokens = sum(len(context.split()) for _, context in lesson.learned.inputs)
 
-    def score(asked, truth):
-        told = zip(reader.predict(asked), truth, strict=True)
-        return sum(squad.f1(text, texts) for (text, _, _), (_, texts) in told) / len(asked)
+    def score(rows):
+        if not rows:
+            return float("nan")
+        pairs = zip(reader.predict(rows.inputs), rows.goals, strict=True)
+        return sum(squad.f1(text, texts) for (text, _, _), (_, texts) in pairs) / len(rows)
 
-    scores = {"selection_score": (selection_inputs, selection_answers), "test_score": watched}
-    told = {column: score(*rows) if len(rows[0]) else float("nan") for column, rows in scores.items()}
-    reader.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **told}])
+    scores = {"selection_score": score(lesson.selection), "test_score": score(lesson.watched)}
+    reader.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **scores}])
     return reader

@@ -1,6 +1,7 @@
 """A student for tests of the pipeline: naive Bayes over words, milliseconds a fit, no torch.
 
-Tests copy it to stages/student/words.py, where `student.kind: words` finds it like any other kind.
+Tests copy it to synthesis/students/words.py, where `student.kind: words` finds it like any other kind. Questions go to
+the reader beside it.
 """
 
 import json
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+ANSWERS = ("label", "span")
 
 
 @dataclass
@@ -55,9 +58,14 @@ def words(text):
     return (text if isinstance(text, str) else " ".join(text)).lower().split()
 
 
-def fit(inputs, labels, selection_inputs, selection_labels, names, settings, seed, watched):
+def fit(lesson):
+    if not lesson.names:
+        from synthesis.students import words_reader
+
+        return words_reader.fit(lesson)
+    names, settings, inputs = lesson.names, lesson.settings, lesson.learned.inputs
     counts = {name: Counter() for name in names}
-    for text, label in zip(inputs, labels, strict=True):
+    for text, label in zip(inputs, lesson.learned.goals, strict=True):
         counts[label].update(words(text))
     known = set().union(*counts.values())
     rows = np.array([[counts[name][word] + settings.weight_decay + 0.5 for name in names] for word in known])
@@ -65,10 +73,11 @@ def fit(inputs, labels, selection_inputs, selection_labels, names, settings, see
     student = Student(names, dict(zip(known, rows - rows.mean(axis=1, keepdims=True), strict=True)), None)
     student.tokens = sum(len(words(text)) for text in inputs)
 
-    def score(asked, truth):
-        return float((np.array(names)[student.predict(asked).argmax(axis=1)] == np.array(truth)).mean())
+    def score(rows):
+        if not rows:
+            return float("nan")
+        return float((np.array(names)[student.predict(rows.inputs).argmax(axis=1)] == np.array(rows.goals)).mean())
 
-    scores = {"selection_score": (selection_inputs, selection_labels), "test_score": watched}
-    told = {column: score(*rows) if len(rows[0]) else float("nan") for column, rows in scores.items()}
-    student.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **told}])
+    scores = {"selection_score": score(lesson.selection), "test_score": score(lesson.watched)}
+    student.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **scores}])
     return student

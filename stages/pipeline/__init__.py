@@ -1,1 +1,0 @@
-"""What every stage needs: parameters, paths, tables and a way to fail in one line."""

@@ -1,1 +1,0 @@
-"""Numbers that know how sure they are."""

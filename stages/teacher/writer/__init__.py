@@ -1,1 +1,0 @@
-"""How the template teacher composes: a module with `prepare` and `write` for each kind of templates."""

@@ -1,0 +1,41 @@
+"""The command line: `synthesis COMMAND`, or `python -m synthesis COMMAND` for the code of the current folder."""
+
+import sys
+
+import typer
+
+from synthesis import UserError
+from synthesis.commands import batches, compare, estimate, lineage, new_task, publish, store, study
+
+app = typer.Typer(
+    help="What goes with the pipeline that `dvc repro` runs. `synthesis COMMAND --help` explains a command.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(new_task.new_task)
+app.command()(estimate.estimate)
+app.command()(compare.compare)
+app.command()(study.study)
+app.command()(lineage.lineage)
+app.command()(publish.publish)
+app.add_typer(store.app, name="store")
+app.add_typer(batches.app, name="batches")
+
+
+def main() -> None:
+    """Run a command. Whatever the user can mend becomes one line and exit code 1."""
+    try:
+        code = app(sys.argv[1:] or ["--help"], prog_name="synthesis", standalone_mode=False)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except typer.TyperException as error:  # wrong usage
+        sys.exit(f"error: {error.format_message().rstrip('.')}: see `{error.ctx.command_path} --help`")
+    sys.exit("stopped" if code == INTERRUPTED else 0)
+
+
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What is made of mined rows: the functions that method.add names. Each returns the plan of a round's new rows."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from synthesis import UserError
+from synthesis.run import Run
+from synthesis.tasks.base import Material
+from synthesis.teacher.plans import Plan
+from synthesis.teacher.prompt import Prompt
+from synthesis.teacher.request import Request
+
+FAR = 1_000_000  # samples of a prompt without examples that seed data may have taken
+
+
+def plan(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:
+    """What the teacher is asked after round q. contexts: as the stage `gold` wrote them. Raises UserError."""
+    return ADD[run.params.method.add](run, mined, contexts, q)
+
+
+def extrapolations(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:
+    """Rows like each mined one, with its own label (Alg. 2, lines 8 to 10; Alg. 3)."""
+    each = run.params.method.extrapolations_per_error
+    rows = [{**error, "parent": error["id"]} for error in mined.to_dict("records") for _ in range(each)]
+    # An error that persists is asked about again, and must not get the answer of the round before.
+    return Plan(rows, extrapolation_requests(run, rows, sample=q * each))
+
+
+def extrapolation_requests(run: Run, errors: list[dict], sample: int = 0) -> list[Request]:
+    """The request for a row like each of these. sample: the number of the first answer that is wanted."""
+    prompt = Prompt.of(run.task, run.params, "extrapolate")
+    return [prompt.request(run.task.error_slots(error), sample) for error in errors]
+
+
+def feedback(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:
+    """Seed rows without rationales, whose prompts show examples: the in-context feedback of ProGen.
+
+    One row for each mined one, of its label. Raises UserError when the prompt has no place for examples.
+    """
+    prompt = Prompt.of(run.task, run.params, "seed")
+    if "examples" not in prompt.variables:
+        raise UserError(f"{prompt.path} shows no `examples`: method.add: feedback needs a place for them")
+    material = Material([""], contexts=contexts, seed=f"{run.params.seed}/{q + 1}")  # the labels are the mined rows'
+    drawn = run.task.seed_rows(len(mined), material)
+    rows = [{**seed, **row} for seed, row in zip(drawn, mined.to_dict("records"), strict=True)]
+    return Plan(rows, [prompt.request(_with_examples(run, row), sample=(q + 1) * FAR) for row in rows])
+
+
+def _with_examples(run: Run, row: dict) -> dict:
+    examples = list(row["examples"])
+    return run.task.seed_slots(row) | ({"examples": examples} if examples else {})
+
+
+def copies(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:
+    """The mined gold rows themselves, once each: the control that shows what the teacher adds to them."""
+    return Plan([{**row, "parent": row["id"]} for row in mined.to_dict("records")], [])
+
+
+ADD = {"extrapolations": extrapolations, "feedback": feedback, "copies": copies}

@@ -1,0 +1,91 @@
+"""`synthesis estimate`: what the teacher will cost."""
+
+from __future__ import annotations
+
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument
+
+if TYPE_CHECKING:
+    from synthesis.estimate import Line
+    from synthesis.params import Budget
+
+HEAD = ["task", "stage", "requests", "stored", "tokens in", "tokens out", "dollars", "to spend", "time"]
+
+
+def estimate(
+    tasks: Annotated[list[str] | None, Argument(metavar="TASK", help="By default those that params.yaml runs.")] = None,
+) -> None:
+    """Estimate what the teacher will cost, before anything is spent.
+
+    It counts requests, tokens, dollars and time, stage by stage, and asks nobody. What earlier runs have left is used:
+    labels, rationales, errors, and answers in the response store.
+
+    Example: synthesis estimate reviews imdb
+    """
+    from synthesis import params
+    from synthesis.estimate import CHARACTERS, ERROR_RATE, Estimate, total
+    from synthesis.run import Run
+    from synthesis.teacher.ask import provider
+    from synthesis.teacher.store import Store
+
+    settings = params.load()
+    runs = [Run.of(name, settings) for name in tasks or settings.tasks]
+    providers = [provider(run) for run in runs]
+    with closing(Store()) if providers[0].stored else nullcontext() as store:
+        pairs = zip(runs, providers, strict=True)
+        lines = [line for run, teacher in pairs for line in Estimate(run, teacher, store).lines()]
+    print(table([HEAD, *map(cells, [*lines, total(lines)])]))
+    print(f"\n{settings.teacher.provider} {settings.teacher.model}; {compare(total(lines), settings.asking.budget)}")
+    print(f"~ assumed: {CHARACTERS} characters a token; before a round is mined {ERROR_RATE:.0%} errors. <= at most:")
+    print("answers of teacher.max_tokens. Answers that cannot be used, and are asked for again, come on top.")
+
+
+def table(rows: list[list[str]]) -> str:
+    """Columns under their heads: two of names, the others of numbers."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place < 2 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def cells(line: Line) -> list[str]:
+    """The cells of a line: ~ before what is assumed, <= before what is a bound."""
+    about = "~" if line.assumed else ""
+    most = "<=" if line.bound else about
+    measured = "" if line.requests == line.stored else "~"
+    return [
+        line.task,
+        line.stage,
+        f"{about}{line.requests:,}",
+        f"{line.stored:,}",
+        f"{measured}{line.tokens.prompts:,}",
+        "unknown" if line.tokens.answers is None else f"{most}{line.tokens.answers:,}",
+        money(line.dollars, most),
+        money(line.to_spend, most),
+        "unknown" if line.seconds is None else f"~{int(line.seconds // 60)} min {line.seconds % 60:.0f} s",
+    ]
+
+
+def money(dollars: float | None, mark: str) -> str:
+    if dollars is None:
+        return "unknown"
+    return f"{mark if dollars else ''}{dollars:.4f}"
+
+
+def compare(line: Line, budget: Budget | None) -> str:
+    """The budget, and how much of it the estimate is."""
+    tokens = None if line.tokens.answers is None else line.tokens.prompts + line.tokens.answers
+    parts = []
+    for kind, used in (("dollars", line.dollars), ("requests", line.requests), ("tokens", tokens)):
+        limit = getattr(budget, kind, None)
+        if limit is not None:
+            share = "unknown" if used is None else f"{used / limit:.0%}"
+            amount = f"${limit:g}" if kind == "dollars" else f"{limit:,} {kind}"
+            parts.append(f"{amount} (the estimate is {share} of it)")
+    return f"budget: {', '.join(parts) or 'none'}"

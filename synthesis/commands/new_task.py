@@ -1,0 +1,50 @@
+"""`synthesis new-task`: a task of your own."""
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from synthesis import UserError
+
+
+def new_task(
+    name: Annotated[str, Argument(metavar="NAME", help="What to call it: lower-case letters, digits and _.")],
+    gold: Annotated[
+        str,
+        Argument(metavar="GOLD", help="Its gold rows: a CSV, JSONL or Parquet file, or an id of the Hugging Face hub."),
+    ],
+    kind: Annotated[
+        str, Option(help="What is learned: classification (a text), pair (of texts), or span_qa (answers in a text).")
+    ] = "classification",
+    column: Annotated[
+        list[str] | None,
+        Option(
+            metavar="OURS=THEIRS", help="What the file calls one of the kind's columns, such as text=body. Repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Set up a task of your own from a file of gold rows.
+
+    It gets a section in params.yaml, prompts to edit, and a copy of the file. The kinds and their columns:
+    classification has text and label; pair has premise, hypothesis (or question) and label; span_qa has context,
+    question, answer and perhaps answer_start.
+
+    Example: synthesis new-task tickets PATH/tickets.csv --column text=body --column label=queue
+    """
+    from synthesis import scaffold
+
+    columns = dict(map(_named, column or []))
+    task, rows, prompts = scaffold.create(name, gold, kind, columns)
+    print(f"task `{name}`: {rows} gold rows, {', '.join(task.fields)}\nNow edit")
+    print(f"  {prompts}/*.md  say what your texts are")
+    print(f"  data/gold/{name}/README.md  where the gold rows come from")
+    print(f"  params.yaml  `tasks`: add `- {name}`; `task.{name}`: budget, test_rows, seed_rows;")
+    print("               `teacher.provider: openai` and a model, or `templates` for the template teacher")
+    print(f"then run  dvc repro gold@{name} baseline@{name}  which costs nothing, and  dvc repro  for the whole")
+
+
+def _named(word: str) -> tuple[str, str]:
+    ours, _, theirs = word.partition("=")
+    if not theirs:
+        raise UserError(f"--column {word}: write OURS=THEIRS, such as text=body")
+    return ours.lower(), theirs

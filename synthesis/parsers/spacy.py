@@ -1,0 +1,57 @@
+"""spaCy's small English model, where it is installed."""
+
+from functools import cache
+
+from synthesis import UserError
+from synthesis.parsers import Phrase, Sentence, Token
+
+MODEL = "en_core_web_sm"
+KIND = {
+    "PERSON": "person",
+    **dict.fromkeys(("GPE", "LOC", "FAC"), "place"),
+    **dict.fromkeys(("DATE", "TIME"), "date"),
+    **dict.fromkeys(("CARDINAL", "QUANTITY", "MONEY", "PERCENT"), "number"),
+    **dict.fromkeys(("ORG", "NORP", "EVENT", "PRODUCT", "WORK_OF_ART", "LAW", "LANGUAGE"), "name"),
+}
+
+
+def parse(text: str) -> list[Sentence]:
+    """The sentences of a text. Raises UserError when spaCy or its model is not installed."""
+    return [_sentence(span) for span in _model()(text).sents if span.text.strip()]
+
+
+def _sentence(span) -> Sentence:
+    tokens = tuple(
+        Token(token.text, token.tag_, token.idx, token.idx + len(token.text), token.lemma_)
+        for token in span
+        if not token.is_space
+    )
+    at = {token.start: place for place, token in enumerate(tokens)}
+    entities = [(entity, KIND[entity.label_]) for entity in span.ents if entity.label_ in KIND]
+    taken = {token.i for entity, _ in entities for token in entity}
+    chunks = [(chunk, "thing") for chunk in span.noun_chunks if not taken & {token.i for token in chunk}]
+    phrases = filter(None, (_phrase(words, kind, at) for words, kind in (*entities, *chunks)))
+    return Sentence(tokens, tuple(sorted(phrases, key=lambda phrase: phrase.start)))
+
+
+def _phrase(words, kind: str, at: dict[int, int]) -> Phrase | None:
+    words = [token for token in words if not token.is_space]
+    while words and words[0].tag_ in ("DT", "PRP$"):
+        words = words[1:]
+    if not words or words[0].tag_ in ("PRP", "WP", "WDT", "EX"):
+        return None
+    start, end = words[0].idx, words[-1].idx + len(words[-1].text)
+    return Phrase(words[0].doc.text[start:end], start, at[start], at[words[-1].idx] + 1, kind)
+
+
+@cache
+def _model():
+    try:
+        import spacy
+
+        return spacy.load(MODEL)
+    except (ImportError, OSError):
+        raise UserError(
+            f"params.yaml: template.parser is spacy, but spaCy or its model {MODEL} is not installed: "
+            f"`pip install spacy && python -m spacy download {MODEL}`, or set template.parser to pattern"
+        ) from None

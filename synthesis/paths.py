@@ -1,0 +1,66 @@
+"""Where everything lies. dvc.yaml names the same paths."""
+
+from pathlib import Path
+
+SPLITS = ("validation", "selection", "test")
+
+
+class Paths:
+    """The files of one task."""
+
+    def __init__(self, task: str):
+        self.data = Path("data") / task
+        self.metrics = Path("metrics") / task
+        self.logs = Path("logs") / task  # what differs between equal runs: in neither git nor DVC
+        self.labels = self.data / "gold" / "labels.json"
+        self.contexts = self.data / "gold" / "contexts.parquet"
+        self.rationales = self.data / "rationales.parquet"
+        self.seed = self.data / "seed.parquet"
+        self.student = self.data / "student"
+        self.final_predictions = self.data / "predictions.parquet"
+        self.final_curve = self.data / "curve.csv"
+        self.baseline_predictions = self.data / "baseline" / "predictions.parquet"
+        self.baseline_curve = self.data / "baseline" / "curve.csv"
+        self.learning = self.data / "learning.csv"
+        self.card = self.data / "README.md"
+        self.quality = self.data / "quality.parquet"
+        self.coverage_points = self.data / "coverage" / "points.parquet"
+        self.coverage_sweep = self.data / "coverage" / "sweep.csv"
+        self.coverage_map = self.data / "coverage" / "map.png"
+        self.leaks = self.data / "leaks.parquet"
+        self.diagnosis = self.data / "diagnosis.parquet"
+        self.suspects = self.data / "suspects.parquet"
+        self.report = Path("reports") / f"{task}.md"
+        self.page = Path("reports") / f"{task}.html"
+        self.picture = Path("reports") / f"{task}.png"
+
+    def gold(self, split: str) -> Path:
+        return self.data / "gold" / f"{split}.parquet"
+
+    def round(self, q: int) -> Path:
+        return self.data / f"round{q}"
+
+    def additional(self, q: int) -> Path:
+        """What the teacher wrote for round q."""
+        return self.round(q) / "additional.parquet" if q else self.seed
+
+    def train(self, q: int) -> Path:
+        return self.round(q) / "train.parquet"
+
+    def rejected(self, q: int) -> Path:
+        return self.round(q) / "rejected.parquet"
+
+    def history(self, q: int) -> Path:
+        return self.round(q) / "history.parquet"
+
+    def predictions(self, q: int) -> Path:
+        return self.round(q) / "predictions.parquet"
+
+    def influence(self, q: int) -> Path:
+        return self.round(q) / "influence.parquet"
+
+    def curve(self, q: int) -> Path:
+        return self.round(q) / "curve.csv"
+
+    def errors(self, q: int) -> Path:
+        return self.round(q) / "errors.parquet"

@@ -1,0 +1,82 @@
+"""Publishing: the final data, what was rejected, and the card, as a dataset repository of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from huggingface_hub import DatasetCard, HfApi, get_token
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from synthesis import UserError, files
+from synthesis import card as dataset
+from synthesis.run import Run
+
+
+def check_name(repo: str) -> None:
+    """Raise UserError when it is not the name of a repository of the hub, owner/name."""
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise UserError(f"`{repo}`: {' '.join(str(error).split())}") from None
+    if "/" not in repo:
+        raise UserError(f"`{repo}` is not owner/name, a repository of the hub")
+
+
+def lay_out(folder: Path, run: Run, with_gold: bool) -> None:
+    """Write to `folder` what is to be published. Raises UserError when gold rows would leave that must not."""
+    rows, rejected = files.read(run.paths.train(run.last)), files.read(run.paths.rejected(run.last))
+    gold, card = run.gold(), _card(run)
+    if not with_gold:
+        own = run.task.fingerprints(pd.concat(gold.values()))
+        copies = rows.id[run.task.fingerprints(rows).isin(own)]
+        if not copies.empty:
+            raise UserError(
+                f"{run.paths.train(run.last)} row `{copies.iloc[0]}` is a gold row word for word ({len(copies)} are): "
+                "publish with --gold if their licence lets you, or change the prompt that makes the teacher copy"
+            )
+        rejected, gold = rejected[~run.task.fingerprints(rejected).isin(own)], {}
+    tables = {"default": {"train": rows}, "rejected": {"rejected": rejected}, "gold": gold}
+    # The hub's library cannot read a table without rows.
+    tables = {config: splits for config, splits in tables.items() if any(len(table) for table in splits.values())}
+    for config, splits in tables.items():
+        for split, table in splits.items():
+            files.write(table, folder / dataset.table_path(config, split))
+    card.data.configs = dataset.configs(tables)
+    (folder / "README.md").write_text(str(card), encoding="utf-8")
+
+
+def _card(run: Run) -> DatasetCard:
+    """The card, which must be of these very rows, with metadata that the hub can read."""
+    file, train = run.paths.card, run.paths.train(run.last)
+    try:
+        text = file.read_text(encoding="utf-8")
+        card = DatasetCard(text)
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing: the stage `card` writes it, run `dvc repro`") from None
+    except ValueError as error:
+        raise UserError(f"{file}: {' '.join(str(error).split())}") from None
+    if files.sha256(train) not in text:
+        raise UserError(f"{file} is the card of other rows than {train}: run `dvc repro`")
+    return card
+
+
+def push(folder: Path, repo: str) -> str:
+    """Commit the folder's files and return where. Tables that were published before and are no more are deleted."""
+    token = get_token()
+    if not token:
+        raise UserError("the hub wants a token: `hf auth login`, or HF_TOKEN in the environment")
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            repo_type="dataset",
+            delete_patterns="*.parquet",
+            commit_message="Rows and card",
+        )
+    except Exception as error:  # which one depends on the HTTP client that the hub library is built on
+        raise UserError(f"{repo}: {' '.join(str(error).split()).replace(token, '***')}") from None
+    return commit.commit_url

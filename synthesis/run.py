@@ -1,0 +1,67 @@
+"""What a stage works on, how it starts, and how it fails."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import dataclass
+
+import pandas as pd
+
+from synthesis import UserError, files, params, tasks
+from synthesis.params import Params
+from synthesis.paths import SPLITS, Paths
+from synthesis.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Run:
+    """One task under the parameters of params.yaml."""
+
+    task: Task
+    params: Params
+    paths: Paths
+
+    @classmethod
+    def of(cls, name: str, settings: Params | None = None) -> Run:
+        """The task called `name`, by default as params.yaml has it. Raises UserError when something is wrong there."""
+        settings = settings or params.load()
+        return cls(tasks.load(name, settings.one(name)), settings, Paths(name))
+
+    @property
+    def settings(self) -> params.Task:
+        """The task's own section of params.yaml."""
+        return self.task.settings
+
+    @property
+    def last(self) -> int:
+        """The round whose data are the final ones."""
+        return self.params.rounds[-1].next
+
+    def gold(self) -> dict[str, pd.DataFrame]:
+        """The gold rows of each split. Raises UserError when the stage `gold` has not run."""
+        return {split: files.read(self.paths.gold(split)) for split in SPLITS}
+
+
+def stage(main) -> None:
+    """Call the `main` of a stage with the command line's words: TASK, and Q where it is one of a round.
+
+    A UserError becomes one line and exit code 1.
+    """
+    module, parameters = inspect.getmodule(main), inspect.signature(main).parameters
+    try:
+        if len(sys.argv) != 1 + len(parameters):
+            usage = " ".join(["TASK", "Q"][: len(parameters)])
+            raise UserError(f"usage: python -m {module.__spec__.name} {usage}")
+        name, *rounds = sys.argv[1:]
+        main(Run.of(name), *map(_number, rounds))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+
+
+def _number(word: str) -> int:
+    if not word.isdecimal():
+        raise UserError(f"`{word}` is not the number of a round")
+    return int(word)

@@ -1,0 +1,104 @@
+"""A new task: its section of params.yaml, its prompts, and a place for its gold rows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from synthesis import UserError, files, params, source, tasks
+from synthesis.tasks.base import Task
+
+PROMPTS = Path("prompts")
+TEMPLATES = PROMPTS / "_new"  # prompts to start from: by kind, and where there are others by what the teacher writes
+
+
+def create(name: str, gold: str, kind: str, columns: dict[str, str]) -> tuple[Task, int, Path]:
+    """Write all that a task needs but its own words. Returns the task, its number of gold rows and its prompts' folder.
+
+    gold: a file or a hub id. columns: this repository's names and the file's, where they differ. Raises UserError, and
+    leaves nothing behind, for a name that is taken or none, and for a gold file that lacks what the kind needs.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "gold":
+        raise UserError(
+            f"`{name}` cannot name a task: use lower-case letters, digits and _, a letter first; not `gold`"
+        )
+    settings = params.load()
+    if name in settings.task:
+        raise UserError(f"params.yaml has a task `{name}` already")
+    folder, prompts = Path("data/gold") / name, PROMPTS / name / settings.prompts
+    if prompts.exists():
+        raise UserError(f"{prompts} exists already: remove it, or choose another name")
+    rows = source.read(gold, "train")
+    task, section = _describe(name, gold, kind, columns, rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    if Path(gold).is_file():
+        kept = folder / Path(gold).name
+        if not (kept.exists() and kept.samefile(gold)):
+            shutil.copyfile(gold, kept)
+        section["gold"]["source"] = kept.as_posix()
+    files.write_text(
+        f"# {name}\n\nSource, licence and meaning of `{section['gold']['source']}`.\n", folder / "README.md"
+    )
+    own = TEMPLATES / f"{kind}_{task.written}"
+    shutil.copytree(own if own.is_dir() else TEMPLATES / kind, prompts)
+    _add(name, section)
+    return task, len(rows), prompts
+
+
+def _describe(name: str, gold: str, kind: str, columns: dict[str, str], rows: pd.DataFrame) -> tuple[Task, dict]:
+    """The task and its section of params.yaml. Raises UserError for what the gold rows lack."""
+    section = {
+        "kind": kind,
+        "gold": {
+            "source": gold,
+            "test": None,
+            "columns": columns,
+            "labels": {},
+            "budget": None,
+            "test_rows": max(len(rows) // 3, 1),
+            "overlap": "error",
+        },
+        "seed_rows": 500,
+        "templates": None,
+        "words": {},
+        "answers": None,
+        "card": {"language": None, "license": None, "gold_license": None},
+    }
+    task = tasks.load(name, params.Task.model_validate(section))
+    section["gold"]["columns"] = names = _columns(task, gold, columns, rows)
+    task.check_gold(rows.rename(columns={theirs: ours for ours, theirs in names.items()}), gold, None)
+    if task.answer == "span":
+        section["answers"] = "gold"
+    return task, section
+
+
+def _columns(task: Task, gold: str, given: dict[str, str], rows: pd.DataFrame) -> dict[str, str]:
+    """The file's name of each of the task's columns and targets. Raises UserError for one that is not there."""
+    for column in given:
+        if column not in task.fields:
+            raise UserError(f"--column {column}=...: a task of kind {task.kind} has only {', '.join(task.fields)}")
+    names = {}
+    for column in task.fields:
+        theirs = given.get(column, column)
+        if theirs in rows.columns:
+            names[column] = theirs
+        elif column in given or column not in task.optional:
+            there = ", ".join(map(str, rows.columns))
+            raise UserError(f"{gold} has no column `{theirs}` (there: {there}): say which by --column {column}=...")
+    return names
+
+
+def _add(name: str, section: dict) -> None:
+    """Put the task under `task:` in params.yaml, whose comments stay."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    content = yaml.load(params.FILE.read_text(encoding="utf-8"))
+    content["task"].insert(0, name, section)  # the last entry holds the blank line before the next section
+    with files.whole(params.FILE) as draft, draft.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)

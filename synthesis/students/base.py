@@ -1,0 +1,80 @@
+"""The contract of a kind of student: what it is given, what it can do once it has learned.
+
+A kind is a module of this folder with a function `fit(lesson)` and a constant ANSWERS: what it can learn to answer
+with, `label` or `span`. A task names those that learn it (`Task.students`); any other kind is a module's own name.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from synthesis.params import Student as Settings
+
+# Before torch is imported: its threads spin while they wait, and a fit that shares its cores takes ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a student reads and what it should answer, row by row.
+
+    inputs: a text each, or a pair of texts. goals: a label's name; or where the answer starts, and all right answers.
+    """
+
+    inputs: list = field(default_factory=list)
+    goals: list = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """All that a student is taught.
+
+    learned: the rows that it learns. selection: the rows that pick its checkpoint; there may be none. watched: rows
+    whose score its curve shows, and which decide nothing. names: the labels; none where the answer is a span.
+    """
+
+    learned: Examples
+    settings: Settings
+    names: list[str] = field(default_factory=list)
+    selection: Examples = field(default_factory=Examples)
+    watched: Examples = field(default_factory=Examples)
+    seed: int = 0
+
+
+class Student(Protocol):
+    """A student that has learned.
+
+    names:  (labels) all label names; their order is the order of the probability columns.
+    curve:  one row per epoch: epoch, loss, train_accuracy, selection_score and test_score (NaN without such rows).
+    epoch:  the epoch whose weights were kept.
+    tokens: training tokens seen in the fit, all epochs, padding not counted.
+    parameters: weights that a token passes through, the embeddings included.
+    flops:  floating-point operations of the fit, by the formula of its kind.
+    """
+
+    names: list[str]
+    curve: pd.DataFrame
+    epoch: int
+    tokens: int
+    parameters: int
+    flops: int
+
+    def predict(self, inputs: list) -> np.ndarray | list[tuple[str, int, float]]:
+        """Return an answer for each of `inputs`, in their order.
+
+        Labels: probabilities, float32 of shape (rows, names); each row sums to 1. Spans: (text, start, probability).
+        """
+
+    def represent(self, inputs: list) -> np.ndarray:
+        """Return what the last layer reads, float32 of shape (rows, width). Students that answer with a label do so."""
+
+    def save(self, folder) -> None:
+        """Write what is needed to predict again to `folder`, which is made if it is missing."""

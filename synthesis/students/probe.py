@@ -1,0 +1,125 @@
+"""A student that leaves the encoder frozen and fits a logistic regression on its sentence embeddings."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file, save_file
+from scipy.special import log_softmax, softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+from synthesis import UserError
+from synthesis.students.base import Examples, Lesson
+from synthesis.students.embedding import embed, parameters
+
+ANSWERS = ("label",)
+STRENGTHS = 10.0, 1.0, 100.0  # values of C; the first stands when the selection rows do not prefer another
+
+
+@dataclass
+class Probe:
+    """Coefficients over the embeddings of `model`. See students.base.Student for the fields they share."""
+
+    names: list[str]
+    model: str
+    max_tokens: int
+    weight: np.ndarray  # float32 (names, features)
+    bias: np.ndarray  # float32 (names,), -inf for a label that had no training rows
+    curve: pd.DataFrame
+    tokens: int
+    parameters: int  # of the encoder
+    epoch: int = 1
+
+    @property
+    def flops(self) -> int:
+        """2 a parameter and token, the forward pass alone (Kaplan et al., 2020), as if no embedding had been cached.
+
+        The regression is left out: it costs a small fraction of that.
+        """
+        return 2 * self.parameters * self.tokens
+
+    def predict(self, inputs) -> np.ndarray:
+        """Return probabilities of shape (rows, names). A label that had no training rows gets 0."""
+        if not inputs:
+            return np.empty((0, len(self.names)), np.float32)
+        features, _ = _features(inputs, self.model, self.max_tokens)
+        return softmax(features @ self.weight.T + self.bias, axis=1)
+
+    def represent(self, inputs) -> np.ndarray:
+        """Return what the regression reads, of shape (rows, features)."""
+        return _features(inputs, self.model, self.max_tokens)[0]
+
+    def score(self, examples: Examples) -> float:
+        """Return the accuracy on these examples, NaN when there are none."""
+        truth = [self.names.index(label) for label in examples.goals]
+        return float((self.predict(examples.inputs).argmax(axis=1) == truth).mean()) if truth else float("nan")
+
+    def save(self, folder) -> None:
+        """Write probe.safetensors and probe.json, which `load` reads. The encoder stays where it is."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({"weight": self.weight, "bias": self.bias}, folder / "probe.safetensors")
+        rest = {key: getattr(self, key) for key in ("names", "model", "max_tokens", "tokens", "parameters")}
+        rest["curve"] = self.curve.to_dict("records")
+        (folder / "probe.json").write_text(json.dumps(rest, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def load(folder) -> Probe:
+    """Return the student that `Probe.save` wrote to `folder`."""
+    rest = json.loads((Path(folder) / "probe.json").read_text(encoding="utf-8"))
+    rest["curve"] = pd.DataFrame(rest["curve"])
+    return Probe(**rest, **load_file(Path(folder) / "probe.safetensors"))
+
+
+def fit(lesson: Lesson) -> Probe:
+    """Fit one regression per strength and keep the one that is best on the selection rows, or, when there are none,
+    in five-fold cross-validation.
+
+    Nothing here is random: every seed gives the same student. Raises UserError when the rows have one label only, or
+    the model cannot be loaded.
+    """
+    names, model, longest = lesson.names, lesson.settings.model, lesson.settings.max_tokens
+    labels = lesson.learned.goals
+    if len(set(labels)) == 1:
+        raise UserError(f"student.kind: a probe needs rows of two labels, all {len(labels)} are `{labels[0]}`")
+    features, tokens = _features(lesson.learned.inputs, model, longest)
+    targets = np.array([names.index(label) for label in labels])
+    regressions = [LogisticRegression(C=c, max_iter=1000) for c in STRENGTHS]
+    if lesson.selection:
+        held_out, _ = _features(lesson.selection.inputs, model, longest)
+        truth = np.array([names.index(label) for label in lesson.selection.goals])
+        scores = [each.fit(features, targets).score(held_out, truth) for each in regressions]
+    else:
+        folds = StratifiedKFold(min(5, max(2, np.bincount(targets).max())), shuffle=True, random_state=0)
+        scores = [cross_val_score(each, features, targets, cv=folds).mean() for each in regressions]
+    best = regressions[scores.index(max(scores))].fit(features, targets)
+
+    weight = np.zeros((len(names), features.shape[1]), np.float32)
+    bias = np.full(len(names), -np.inf, np.float32)
+    # Of two labels scikit-learn keeps the second's coefficients only; the first's are zero.
+    known = best.classes_ if len(best.classes_) > 2 else best.classes_[1:]
+    bias[best.classes_] = 0
+    weight[known], bias[known] = best.coef_, best.intercept_
+
+    logs = log_softmax(features @ weight.T + bias, axis=1)
+    probe = Probe(names, model, longest, weight, bias, pd.DataFrame(), tokens, parameters(model))
+    curve = {
+        "epoch": 1,
+        "loss": float(-logs[np.arange(len(targets)), targets].mean()),
+        "train_accuracy": float((logs.argmax(1) == targets).mean()),
+        "selection_score": max(scores) if lesson.selection else float("nan"),
+        "test_score": probe.score(lesson.watched),
+    }
+    probe.curve = pd.DataFrame([curve])
+    return probe
+
+
+def _features(inputs, model, max_tokens) -> tuple[np.ndarray, int]:
+    """Return features (rows, width) and the number of tokens read: u for a text; u, v, |u - v|, u * v for a pair."""
+    if not isinstance(inputs[0], tuple):
+        return embed(inputs, model, max_tokens)
+    (u, first), (v, second) = (embed(side, model, max_tokens) for side in zip(*inputs, strict=True))
+    return np.hstack([u, v, np.abs(u - v), u * v]), first + second

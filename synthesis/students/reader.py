@@ -1,0 +1,199 @@
+"""A reader that fine-tunes an encoder with a fresh head for where an answer starts and where it ends.
+
+A context that is too long for the encoder is cut into windows that overlap, and the likeliest span is read back from
+the logits of all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import cross_entropy, pad
+from transformers import (
+    AutoModelForQuestionAnswering,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    enable_full_determinism,
+)
+
+from synthesis import UserError
+from synthesis.models.load import load_model, load_tokenizer, run
+from synthesis.students.base import Examples, Lesson
+from synthesis.students.training import Trained, train
+from synthesis.tasks import squad
+
+ANSWERS = ("span",)
+N_BEST = 20  # spans that share the probability
+LONGEST = 30  # tokens of an answer at most, as in the official baselines
+SHORTEST_WINDOW = 32  # tokens, for a question and what is left of the context
+
+
+@dataclass
+class Reader(Trained):
+    """A fine-tuned encoder. See students.base.Student for the fields they share."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    tokens: int = 0
+    epoch: int = 0
+    curve: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def predict(self, inputs) -> list[tuple[str, int, float]]:
+        """Return for each (question, context) the answer, where it starts in the context, and its probability."""
+        cut = windows(self.tokenizer, inputs)
+        width = self.tokenizer.model_max_length
+
+        def head(output, _):
+            sides = (output.start_logits, output.end_logits)
+            return pad(torch.stack(sides, dim=1), (0, width - sides[0].shape[1])).flatten(1)
+
+        logits = run(self.model, self.tokenizer, [window.tokens for window in cut], 2 * width, head)
+        found = [[] for _ in inputs]
+        for window, (starts, ends) in zip(cut, logits.reshape(-1, 2, width), strict=True):
+            found[window.row].append((window, starts, ends))
+        return [best_span(context, seen) for (_, context), seen in zip(inputs, found, strict=True)]
+
+    def save(self, folder) -> None:
+        """Write a folder that `AutoModelForQuestionAnswering.from_pretrained` and its tokenizer load."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def fit(lesson: Lesson) -> Reader:
+    """Fine-tune the published weights of the model and keep the epoch with the best F1 on the selection rows.
+
+    Inputs are (question, context) pairs, goals (start, texts), the first text being the one that starts there. A
+    context that is longer than `max_tokens` is read in windows that overlap; in those that do not hold the whole answer
+    the target is the first token, as in BERT's reader of SQuAD (Devlin et al., 2019).
+
+    The same seed gives the same student on the same machine. Raises UserError when the model cannot be loaded.
+    """
+    enable_full_determinism(lesson.seed, warn_only=True)  # before the model: its head starts at random
+    settings, goals = lesson.settings, lesson.learned.goals
+    tokenizer = load_tokenizer(settings.model, settings.max_tokens)
+    student = Reader(load_model(AutoModelForQuestionAnswering, settings.model), tokenizer)
+    cut = windows(tokenizer, lesson.learned.inputs)
+    rows = [window.tokens | _targets(window, goals[window.row]) for window in cut]
+    student.tokens = settings.epochs * sum(len(row["input_ids"]) for row in rows)
+
+    def mean_f1(asked: Examples) -> float:
+        pairs = zip(student.predict(asked.inputs), asked.goals, strict=True)
+        return float(np.mean([squad.f1(text, texts) for (text, _, _), (_, texts) in pairs]))
+
+    train(student, rows, ["start_positions", "end_positions"], _objective, mean_f1, lesson)
+    return student
+
+
+def _targets(window: Window, answer: tuple[int, list[str]]) -> dict:
+    start, texts = answer
+    first, last = window.place(start, start + len(texts[0]))
+    return {"start_positions": first, "end_positions": last}
+
+
+def _objective(output, targets):
+    sides = (output.start_logits.float(), output.end_logits.float())
+    truth = (targets["start_positions"], targets["end_positions"])
+    losses = [cross_entropy(logits, places) for logits, places in zip(sides, truth, strict=True)]
+    hits = [logits.argmax(-1) == places for logits, places in zip(sides, truth, strict=True)]
+    return sum(losses) / 2, hits[0] & hits[1]
+
+
+# Windows
+
+
+@dataclass(frozen=True)
+class Window:
+    """A question and a piece of its context.
+
+    row:     the number of the pair that it was cut from.
+    tokens:  what the model reads, input_ids among it, not padded.
+    offsets: (tokens, 2), where each token of the context lies in it; (-1, -1) for those that are not of the context.
+    """
+
+    row: int
+    tokens: dict[str, list[int]]
+    offsets: np.ndarray
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """The first and last token of context[start:end]; (0, 0), the first token of all, when it is not all here."""
+        inside = np.flatnonzero((self.offsets[:, 0] < end) & (self.offsets[:, 1] > start))
+        if not len(inside) or self.offsets[inside[0], 0] > start or self.offsets[inside[-1], 1] < end:
+            return 0, 0
+        return int(inside[0]), int(inside[-1])
+
+
+def windows(tokenizer, inputs: list[tuple[str, str]]) -> list[Window]:
+    """Cut (question, context) pairs into windows of the tokenizer's length, a quarter of which the next one repeats.
+
+    A question keeps half of a window at most. Raises UserError when windows would be too short.
+    """
+    length = tokenizer.model_max_length
+    if length < SHORTEST_WINDOW:
+        raise UserError(
+            f"student.max_tokens: a reader needs {SHORTEST_WINDOW} at least, for the question and its context"
+        )
+    if not inputs:
+        return []
+    questions, contexts = zip(*inputs, strict=True)
+    encoded = tokenizer(
+        [_shortened(tokenizer, question, length // 2 - 4) for question in questions],
+        list(contexts),
+        truncation="only_second",
+        max_length=length,
+        stride=length // 4,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+    )
+    rows = encoded.pop("overflow_to_sample_mapping")
+    offsets = encoded.pop("offset_mapping")
+    cut = []
+    for number, row in enumerate(rows):
+        places = np.array(offsets[number])
+        places[[part != 1 for part in encoded.sequence_ids(number)]] = -1
+        cut.append(Window(row, {name: column[number] for name, column in encoded.items()}, places))
+    return cut
+
+
+def _shortened(tokenizer, question: str, tokens: int) -> str:
+    encoded = tokenizer(
+        question, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+    )
+    places = encoded["offset_mapping"]
+    return question if len(places) <= tokens else question[: places[tokens - 1][1]]
+
+
+def best_span(context: str, seen: list[tuple[Window, np.ndarray, np.ndarray]]) -> tuple[str, int, float]:
+    """The likeliest answer in the windows of one context: its text, where it starts, its probability.
+
+    `seen`: each window with its logits of start and end, (tokens or more,). A span ends no earlier than it starts and
+    has at most LONGEST tokens; the probability is the softmax over the N_BEST spans with the highest sum of logits.
+    Nothing of a context without tokens can be an answer: ("", 0, 0).
+    """
+    spans = [span for window, starts, ends in seen for span in _best_of(window, starts, ends)]
+    spans = sorted(spans, key=lambda span: (-span[0], *span[1:]))
+    distinct = list({span[1:]: span[0] for span in reversed(spans)}.items())[::-1][:N_BEST]
+    if not distinct:
+        return "", 0, 0.0
+    logits = np.array([logit for _, logit in distinct])
+    weights = np.exp(logits - logits.max())
+    start, end = distinct[0][0]
+    return context[start:end], start, float(weights[0] / weights.sum())
+
+
+def _best_of(window: Window, starts: np.ndarray, ends: np.ndarray) -> list[tuple[float, int, int]]:
+    """The N_BEST spans of a window: logit, start and end in the context."""
+    places = np.flatnonzero(window.offsets[:, 1] > window.offsets[:, 0])  # a token without letters is none
+    if not len(places):
+        return []
+    sums = starts[places][:, None] + ends[places][None, :]
+    lengths = places[None, :] - places[:, None]
+    sums = np.where((lengths >= 0) & (lengths < LONGEST), sums, -np.inf)
+    count = min(N_BEST, int(np.isfinite(sums).sum()))
+    order = np.argsort(-sums, axis=None, kind="stable")[:count]
+    return [
+        (float(sums[first, last]), int(window.offsets[places[first], 0]), int(window.offsets[places[last], 1]))
+        for first, last in zip(*np.unravel_index(order, sums.shape), strict=True)
+    ]

@@ -1,0 +1,140 @@
+"""Text classification: one text, one label, any number of labels."""
+
+import random
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pandas as pd
+
+from synthesis import UserError
+from synthesis.params import Method
+from synthesis.tasks import base
+from synthesis.tasks.base import Material
+from synthesis.tasks.checks import check_labels, copied, folded, parse_label
+
+
+class Task(base.Task):
+    capabilities = frozenset({"labels", "rationales"})
+    columns = ("text",)
+    targets = ("label",)
+    written = "text"
+    group = "text"
+    stratum = "label"
+    truth = "label"
+    metric = "accuracy"
+    paired_test = "sign_flip"
+    answer = "label"
+    students: ClassVar = {"finetune": "classifier", "probe": "probe"}
+    category = "text-classification"
+    variables: ClassVar = {
+        "rationale": {"label", "count"},
+        "seed": {"label", "rationales", "examples"},
+        "extrapolate": {"label", "text", "predicted"},
+        "verify": {"labels", "text"},
+    }
+    required: ClassVar = {
+        "rationale": {"label"},
+        "seed": {"label"},
+        "extrapolate": {"label", "text"},
+        "verify": {"labels", "text"},
+    }
+
+    # Gold rows
+
+    def check_gold(self, rows: pd.DataFrame, file: str, known: list[str] | None) -> pd.DataFrame:
+        """The file's rows with labels under the names that params.yaml gives them, or as they are when it gives none.
+
+        `known` are the labels of the rows read before, None for the first file. Raises UserError for a label that is
+        neither there nor in params.yaml, and for one in params.yaml that the first file lacks.
+        """
+        names, values = self.settings.gold.labels, rows.label.astype(str)
+        allowed = set(names) or (set(known) if known else set(values))
+        check_labels(values, allowed, file, f"mend the row or add it to task.{self.name}.gold.labels")
+        for value in names if known is None else ():
+            if not (values == value).any():
+                raise UserError(f"{file} has no rows of label `{value}`, which task.{self.name}.gold.labels names")
+        return rows.assign(label=values.map(names) if names else values)
+
+    def labels(self, rows: pd.DataFrame) -> list[str]:
+        return sorted(rows.label.unique())
+
+    def strata(self, rows: pd.DataFrame) -> pd.Series:
+        return rows.label
+
+    def groups(self, rows: pd.DataFrame) -> pd.Series:
+        """Rows of one group stay on one side of every split: here only texts that differ in case or white space."""
+        return folded(rows[self.group])
+
+    def contexts(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """What seed rows are conditioned on, from gold rows that the method may see: here nothing."""
+        return pd.DataFrame()
+
+    # What the teacher is asked and what it answers
+
+    def seed_rows(self, count: int, material: Material) -> Iterator[dict]:
+        """Alg. 1: labels in turn, and U_i, a uniform sample of distinct rationales of the label."""
+        for i in range(count):
+            label = material.labels[i % len(material.labels)]
+            reasons = material.rationales.get(label, [])
+            drawn = random.Random(f"{material.seed}/seed/{i}").sample(reasons, min(material.each, len(reasons)))
+            yield {"label": label, "rationales": drawn}
+
+    def seed_slots(self, row: dict) -> dict:
+        return {"label": self.word(row["label"]), "rationales": row["rationales"]}
+
+    def error_slots(self, error: dict) -> dict:
+        return {"label": self.word(error["label"]), "text": error["text"], "predicted": self.word(error["predicted"])}
+
+    def blind_slots(self, row: dict, labels: list[str]) -> dict:
+        shown = {column: row[column] for column in self.columns}
+        return {"labels": [self.word(label) for label in labels], **shown}
+
+    def judge(self, answer: str, row: dict, labels: list[str]) -> dict | None:
+        """The targets that a blind answer gives to the row; None where it names no label, or several."""
+        label = parse_label(answer, {label: (label, self.word(label)) for label in labels})
+        return None if label is None else {"label": label}
+
+    def check(self, text: str, request) -> tuple[str, str | None]:
+        """The answer, and why it cannot be used: here only a copy of the error that it should extrapolate."""
+        return text, copied(text, request.slots.get("text", ""), "equals the row that it should extrapolate")
+
+    def complete(self, row: dict, text: str) -> dict:
+        return {"text": text, "label": row["label"]}
+
+    # What the student is asked and what it answers
+
+    def inputs(self, rows: pd.DataFrame) -> list:
+        return rows.text.tolist()
+
+    def goals(self, rows: pd.DataFrame) -> list:
+        return rows.label.tolist()
+
+    def predictions(self, rows: pd.DataFrame, probabilities, labels: list[str]) -> pd.DataFrame:
+        """The student's answers, (rows, labels), as a table: id, label, predicted, and one probability a label."""
+        probabilities = pd.DataFrame(probabilities, columns=labels)
+        answers = pd.DataFrame({"id": rows.id.tolist(), "label": rows.label.tolist()})
+        answers["predicted"] = probabilities.idxmax(axis=1)
+        return answers.join(probabilities.add_prefix("p(").add_suffix(")"))
+
+    def scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({self.metric: (predictions.predicted == predictions.label).astype(float)})
+
+    def wrong(self, predictions: pd.DataFrame, method: Method) -> pd.Series:
+        return predictions.predicted != predictions.label
+
+    def details(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """Each answer: id, label, predicted, the probability of what was predicted and its margin over the label."""
+        chosen = [predictions.at[i, f"p({label})"] for i, label in predictions.predicted.items()]
+        truth = [predictions.at[i, f"p({label})"] for i, label in predictions.label.items()]
+        found = predictions[["id", "label", "predicted"]].assign(probability=chosen)
+        return found.assign(margin=found.probability - truth)
+
+    def examples(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"id": rows.id, "group": rows.id, "label": rows.label, "text": rows[self.written]})
+
+    def confidence(self, predictions: pd.DataFrame) -> pd.Series:
+        return predictions.filter(regex=r"^p\(").max(axis=1)
+
+    def mistakes(self, predictions: pd.DataFrame) -> pd.Series:
+        """What wrong answers mistook for what."""
+        return predictions.label + " as " + predictions.predicted

@@ -1,0 +1,260 @@
+"""Extractive question answering: the answer is a span of the context. The teacher writes questions to given answers."""
+
+import random
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from synthesis import UserError
+from synthesis.params import Method
+from synthesis.tasks import base, squad
+from synthesis.tasks.base import Material
+from synthesis.tasks.checks import copied, echo, folded, in_turn, overlap, stray_quote, unasked, words
+
+SENTENCE = re.compile(r"\S.*?(?:[.!?][\"'”’)\]]*(?=\s)|\n|$)", re.DOTALL)
+AGREED = 0.5  # the F1 from which on a blind answer is the same one
+ASKING = ("who", "what", "when", "where", "which", "why", "how")
+
+
+class Task(base.Task):
+    columns = ("context", "question")
+    targets = ("answer", "answer_start")
+    written = "question"
+    optional = ("answer_start",)
+    group = "context"
+    stratum = "question_word"
+    truth = "answers"
+    metric = "f1"
+    paired_test = "bootstrap"
+    answer = "span"
+    students: ClassVar = {"finetune": "reader"}
+    category = "question-answering"
+    variables: ClassVar = {
+        "seed": {"context", "answer"},
+        "extrapolate": {"context", "question", "answer", "predicted"},
+        "verify": {"context", "question"},
+    }
+    required: ClassVar = {
+        "seed": {"context", "answer"},
+        "extrapolate": {"context", "question", "answer"},
+        "verify": {"context", "question"},
+    }
+
+    # Gold rows
+
+    def check_gold(self, rows: pd.DataFrame, file: str, known: list[str] | None) -> pd.DataFrame:
+        """The rows with `answer`, where it starts in the context, and `answers`, all that the metric accepts.
+
+        An answer is a text, a list of texts, or the hub's {text: [...], answer_start: [...]}; of several the first is
+        learned. Raises UserError for an answer that is not where answer_start says, or that has no answer_start and
+        does not occur exactly once.
+        """
+        starts = rows.get("answer_start", pd.Series(index=rows.index, dtype=object))
+        found = [
+            self._located(context, answer, start, f"{file} row {row}")
+            for row, context, answer, start in zip(rows.index, rows.context, rows.answer, starts, strict=True)
+        ]
+        answers = pd.Series([answers for _, answers in found], index=rows.index)
+        return rows[list(self.columns)].assign(
+            answer=answers.str[0], answer_start=[start for start, _ in found], answers=answers
+        )
+
+    def _located(self, context: str, answer, start, place: str) -> tuple[int, list[str]]:
+        if isinstance(answer, dict):
+            starts = _listed(answer.get("answer_start"))
+            answer, start = answer.get("text"), starts[0] if starts else start
+        answers = [str(one) for one in _listed(answer)]
+        if not answers or not all(one.strip() for one in answers):
+            raise UserError(f"{place}: the answer is empty, and a reader can only learn questions that have one")
+        first, key = answers[0], f"task.{self.name}.gold.columns"
+        if pd.isna(start) or str(start).strip() == "":
+            if (count := _occurrences(context, first)) != 1:
+                raise UserError(
+                    f"{place}: answer `{_short(first)}` occurs {count} times in its context: mend the row, or name the "
+                    f"column that says where it starts as answer_start under {key}"
+                )
+            return context.index(first), answers
+        try:
+            start = int(start)
+        except ValueError:
+            raise UserError(f"{place}: answer_start is `{start}`, which is not a number") from None
+        if start < 0 or not context.startswith(first, start):
+            there = _short(context[max(start, 0) : max(start, 0) + len(first)])
+            raise UserError(
+                f"{place}: answer_start is {start}, where the context has `{there}` and not the answer "
+                f"`{_short(first)}`: mend the row, or leave its answer_start empty if the answer occurs once"
+            )
+        return start, answers
+
+    def labels(self, rows: pd.DataFrame) -> list[str]:
+        return []
+
+    def strata(self, rows: pd.DataFrame) -> pd.Series:
+        """The word that a question asks by."""
+        asked = [next((word for word in words(question) if word in ASKING), "other") for question in rows.question]
+        return pd.Series(asked, index=rows.index, dtype=object)
+
+    def groups(self, rows: pd.DataFrame) -> pd.Series:
+        """All questions about a context."""
+        return folded(rows[self.group])
+
+    def contexts(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Each (context, answer) pair once, but for answers that do not occur exactly once."""
+        pairs = rows[["context", "answer", "answer_start"]].drop_duplicates(["context", "answer"])
+        once = pd.Series(map(_occurrences, pairs.context, pairs.answer), index=pairs.index) == 1
+        return pairs[once]
+
+    # What the teacher is asked and what it answers
+
+    def seed_rows(self, count: int, material: Material) -> Iterator[dict]:
+        """Section 2.4: a context and its gold answer, or a phrase of it that can be one (task.<name>.answers).
+
+        Both are drawn uniformly. A phrase is a noun phrase, name or number that occurs once.
+        """
+        if self.settings.answers == "gold":
+            yield from in_turn(material.contexts.to_dict("records"), count, material.seed, self.name)
+            return
+        found = []
+        for context in material.contexts.context.drop_duplicates():
+            once = [phrase for phrase in material.phrases(context) if _occurrences(context, phrase.text) == 1]
+            found += [{"context": context, "phrases": once}] if once else []
+        for i, row in enumerate(in_turn(found, count, material.seed, self.name)):
+            phrase = random.Random(f"{material.seed}/answer/{i}").choice(row["phrases"])
+            yield {"context": row["context"], "answer": phrase.text, "answer_start": phrase.start}
+
+    def seed_slots(self, row: dict) -> dict:
+        return {"context": row["context"], "answer": row["answer"]}
+
+    def error_slots(self, error: dict) -> dict:
+        """What an extrapolation prompt shows: Alg. 3's c_mis and x_mis, and the answer, which is kept."""
+        return {key: error[key] for key in ("context", "question", "answer", "predicted")}
+
+    def blind_slots(self, row: dict, labels: list[str]) -> dict:
+        """What a verification prompt shows: the row without its answer."""
+        return {column: row[column] for column in self.columns}
+
+    def judge(self, answer: str, row: dict, labels: list[str]) -> dict | None:
+        """The row's own targets when a blind answer is the same, or shares half of its words by SQuAD's F1."""
+        same = max(squad.f1(answer, [row["answer"]]), squad.exact_match(answer, [row["answer"]])) >= AGREED
+        return {target: row[target] for target in self.targets} if same else None
+
+    def check(self, text: str, request) -> tuple[str, str | None]:
+        slots = request.slots
+        answer, count = words(slots["answer"]), _occurrences(slots["context"], slots["answer"])
+        reason = (
+            ("answer absent from its context" if count == 0 else None)
+            or ("answer occurs more than once" if count > 1 else None)
+            or unasked(text)
+            or ("answer in the question" if _within(answer, words(text)) else None)
+            or copied(text, slots.get("question", ""), "equals the row that it should extrapolate")
+            or stray_quote(text)
+            or echo(text, request)
+        )
+        return text, reason
+
+    def complete(self, row: dict, text: str) -> dict:
+        return {
+            "context": row["context"],
+            "question": text,
+            "answer": row["answer"],
+            "answer_start": row["answer_start"],
+        }
+
+    # What the student is asked and what it answers
+
+    def inputs(self, rows: pd.DataFrame) -> list[tuple[str, str]]:
+        return list(zip(rows.question, rows.context, strict=True))
+
+    def goals(self, rows: pd.DataFrame) -> list[tuple[int, list[str]]]:
+        """Where the answer starts, and all answers that are right, the one that starts there first."""
+        answers = rows.answers.map(list) if "answers" in rows else rows.answer.map(lambda answer: [answer])
+        return list(zip(rows.answer_start, answers, strict=True))
+
+    def predictions(self, rows: pd.DataFrame, spans: list, labels: list[str]) -> pd.DataFrame:
+        """The student's answers as a table: id, answers (gold), predicted, start, score."""
+        answers = pd.DataFrame({"id": rows.id.tolist(), "answers": rows.answers.tolist()})
+        return answers.join(pd.DataFrame(spans, columns=["predicted", "start", "score"]))
+
+    def scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """The official SQuAD metric of each row: F1, which decides, and exact match."""
+        pairs = list(zip(predictions.predicted, predictions.answers, strict=True))
+        scores = {
+            "f1": [squad.f1(*pair) for pair in pairs],
+            "exact_match": [squad.exact_match(*pair) for pair in pairs],
+        }
+        return pd.DataFrame(scores, index=predictions.index, dtype=float)
+
+    def wrong(self, predictions: pd.DataFrame, method: Method) -> pd.Series:
+        """Answers that match no gold one exactly, or those with an F1 below method.f1_below where that is set."""
+        scores = self.scores(predictions)
+        return scores.exact_match == 0 if method.f1_below is None else scores.f1 < method.f1_below
+
+    def details(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """Each answer: id, predicted, start, score, f1."""
+        return predictions[["id", "predicted", "start", "score"]].assign(f1=self.scores(predictions).f1)
+
+    def examples(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """What is audited for leaks. There is no label to give away but the answer's place, so it is every sentence of
+        a context, labelled by whether the answer starts in it, as QNLI was made from SQuAD.
+        """
+        return pd.DataFrame([example for row in rows.itertuples() for example in _sentences(row)])
+
+    def confidence(self, predictions: pd.DataFrame) -> pd.Series:
+        return predictions.score
+
+    def mistakes(self, predictions: pd.DataFrame) -> pd.Series:
+        """How wrong answers miss the gold one that is learned: too long, too short, beside it or elsewhere."""
+        missed = map(_mistake, predictions.predicted, predictions.answers.str[0])
+        return pd.Series(list(missed), index=predictions.index, dtype=object)
+
+
+def _sentences(row) -> list[dict]:
+    """The sentences of a question's context: what they have of the question, and where the answer is."""
+    found = [(match.start(), match[0]) for match in SENTENCE.finditer(row.context)]
+    shares = [overlap(row.question, text) for _, text in found]
+    holder = max((place for place, (start, _) in enumerate(found) if start <= row.answer_start), default=0)
+    return [
+        {
+            "id": row.id,
+            "group": row.context,
+            "label": "answer" if place == holder else "elsewhere",
+            "text": text,
+            "sentence": place + 1,
+            "words_of_the_question": share,
+            "most_words_of_the_question": share == max(shares),
+        }
+        for place, ((_, text), share) in enumerate(zip(found, shares, strict=True))
+    ]
+
+
+def _mistake(predicted: str, answer: str) -> str:
+    one, truth = squad.normalised(predicted).split(), squad.normalised(answer).split()
+    if _within(truth, one):
+        return "too long"
+    if _within(one, truth):
+        return "too short"
+    return "beside it" if set(one) & set(truth) else "elsewhere"
+
+
+def _listed(value) -> list:
+    """What files give as one value, as several, or not at all."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple | np.ndarray) else [value]
+
+
+def _occurrences(context: str, answer: str) -> int:
+    """How often an answer stands in its context."""
+    return sum(context.startswith(answer, at) for at in range(len(context) - len(answer) + 1))
+
+
+def _within(part: list[str], whole: list[str]) -> bool:
+    return bool(part) and any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,70 @@
+"""The teacher: whoever writes text when asked, an endpoint, a local model or rules."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from synthesis import plugins
+from synthesis.teacher import spending
+from synthesis.teacher.request import Answer, Check, Provider, Request
+
+if TYPE_CHECKING:
+    from synthesis.params import Teacher as Settings
+    from synthesis.run import Run
+
+
+def provider(run: Run) -> Provider:
+    """Who answers: teacher.provider. Raises UserError when there is no such provider, or its settings are wrong."""
+    name = run.params.teacher.provider
+    return plugins.load("synthesis.providers", name, "params.yaml: teacher.provider").provider(run)
+
+
+class Teacher:
+    """The teacher of one stage, with what the stage has spent on it.
+
+    stage: rationales, seed or extrapolate<q>. What the stages before it have spent, and those of other tasks, counts
+    towards asking.budget.
+    """
+
+    def __init__(self, run: Run, stage: str):
+        self.run, self.stage = run, stage
+        self.before = spending.before(run.task.name, stage, run.params)
+        self.asks: list[dict] = []  # what each `ask` has used
+        self.log = {"asked": 0, "stored": 0, "seconds": 0.0}
+
+    def ask(
+        self, requests: Iterable[Request], check: Check | None = None, teacher: Settings | None = None
+    ) -> list[Answer]:
+        """One answer for each request, in their order.
+
+        check: the task's own judgement of an answer. teacher: settings for these requests in place of params.teacher.
+        Raises UserError when the settings are wrong, the endpoint cannot be used, or the budget is reached; what was
+        answered by then stays in the response store.
+        """
+        from synthesis import files  # late, like the loop: they need pandas
+        from synthesis.teacher.loop import Asking
+
+        run, requests = self.run, list(requests)
+        if teacher:
+            run = dataclasses.replace(run, params=run.params.model_copy(update={"teacher": teacher}))
+        title = f"{run.task.name} {requests[0].step}" if requests else run.task.name
+        asking = Asking(provider(run), requests, run.params, title, check, spending.total([self.before, *self.asks]))
+        answers = asyncio.run(asking.run())
+        self.asks.append(asking.budget.usage)
+        self.log["asked"] += asking.budget.asked
+        self.log["stored"] += asking.budget.stored
+        self.log["seconds"] = round(self.log["seconds"] + asking.seconds, 2)
+        files.write_json(self.log, run.paths.logs / f"{self.stage}.json")
+        return answers
+
+    @property
+    def usage(self) -> dict:
+        """What all that was asked so far has used: calls, tokens_in, tokens_out, and dollars, None when unknown.
+
+        calls: answers that were used. Those out of the response store count like new ones, so that equal runs report
+        equal numbers; what differs between them stands in logs/<task>/<stage>.json: asked, stored and seconds.
+        """
+        return spending.total(self.asks)

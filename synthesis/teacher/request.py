@@ -1,0 +1,113 @@
+"""What the teacher is asked, what it answers, and how a call can fail."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+PROVENANCE = ("request", "sample", "attempt", "prompt", "model", "rejected")  # of a synthetic row: see Answer
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to the teacher.
+
+    slots: the variables that the prompt shows, and only those, so that a teacher that follows rules instead of reading
+    prose (the provider `template`) knows no more than an LLM would. sample: equal requests of one `Teacher.ask` are
+    samples of one another, counted from here; a later round that asks the same again starts higher, to get another
+    answer than the stored one.
+    """
+
+    step: str  # the prompt file's name: rationale, seed, extrapolate or verify
+    prompt: str
+    slots: dict = field(default_factory=dict)
+    sample: int = 0
+
+    def messages(self, system: str | None) -> list[dict]:
+        """The chat that asks it, after a system prompt if there is one."""
+        opening = [{"role": "system", "content": system}] if system else []
+        return [*opening, {"role": "user", "content": self.prompt}]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer as the provider gave it, before any cleaning."""
+
+    text: str
+    finish: str = "stop"  # the API's finish_reason
+    tokens_in: int = 0
+    tokens_out: int = 0
+    model: str = ""
+    headers: Mapping = field(default_factory=dict, repr=False, compare=False)  # rate limits stand here; never stored
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A cleaned answer with its provenance. `rejected` holds the reason when it cannot be used."""
+
+    text: str
+    request: str  # key of the exact request; with sample and attempt that of the one answer in the response store
+    sample: int
+    attempt: int
+    prompt: str  # hash of the rendered prompt
+    model: str
+    rejected: str | None = None
+
+    def provenance(self) -> dict:
+        """What a row keeps of it: its key in the store, the prompt's hash, the model, and why it cannot be used."""
+        return {name: getattr(self, name) for name in PROVENANCE} | {"rejected": self.rejected or ""}
+
+
+# Takes an answer's text and its request; returns the text as the task wants it, and None or why it cannot be used.
+Check = Callable[[str, Request], tuple[str, str | None]]
+
+
+class Provider(Protocol):
+    """Who answers. The folder of synthesis/providers that teacher.provider names makes one by its `provider(run)`."""
+
+    concurrency: int  # answers that are in the making at once
+    stored: bool  # whether answers are worth keeping in the response store
+    price: tuple[float, float] | None  # dollars for a token of the prompt and of the answer, None when unknown
+
+    def body(self, request: Request) -> dict:
+        """The exact request: all that the answer depends on, and nothing else."""
+
+    async def answer(self, body: dict, sample: int, attempt: int) -> Reply:
+        """One call. Raises Failed, Rejected, or UserError to stop the run; waiting and trying again is not its part."""
+
+    async def close(self) -> None:
+        """Free what it holds."""
+
+
+class Rejected(Exception):
+    """This request cannot be answered, but others can. The message becomes the answer's `rejected`."""
+
+
+class Failed(Exception):
+    """This call failed; the next one may succeed.
+
+    limited: the endpoint asks to slow down. sent: the call may have been answered, and billed, all the same. fatal:
+    nothing was answered yet, so that the settings are to blame if it fails again. headers: of the refusal.
+    """
+
+    def __init__(self, reason: str, *, limited=False, sent=False, fatal=False, headers: Mapping | None = None):
+        super().__init__(reason)
+        self.limited, self.sent, self.fatal, self.headers = limited, sent, fatal, headers or {}
+
+
+def canonical(value) -> str:
+    """JSON, the same for every order of its keys."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def sha256(text: str) -> str:
+    """SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest(value) -> str:
+    """SHA-256 of a JSON value, the same for every order of its keys."""
+    return sha256(canonical(value))

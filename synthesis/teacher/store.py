@@ -1,0 +1,254 @@
+"""The response store: every answer that was paid for, kept under the exact request. `synthesis store` looks after it.
+
+SQLite in WAL mode with synchronous=FULL: what is committed survives kill -9 as well as a power cut. One
+thread commits for all, in groups, so that hundreds of answers share one fsync and nobody waits for a disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import queue
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from synthesis import UserError
+from synthesis.teacher.request import Reply, canonical, digest
+
+VERSION = 1
+GROUP = 200  # answers in one commit at most
+WAIT = 60  # seconds to wait for another process that writes
+COLUMNS = ["request", "sample", "attempt", "body", "text", "finish", "tokens_in", "tokens_out", "model", "created"]
+SCHEMA = """
+begin immediate;
+create table if not exists answers (
+  request text not null, sample integer not null, attempt integer not null, body text not null, text text not null,
+  finish text not null, tokens_in integer not null, tokens_out integer not null, model text not null,
+  created real not null, used real not null, hits integer not null default 0,
+  primary key (request, sample, attempt));
+pragma user_version = 1;
+commit;
+"""
+GET = """select rowid, text, finish, tokens_in, tokens_out, model from answers
+         where request = ? and sample = ? and attempt = ?"""
+# What is there already stays: the first answer is the one that others may have used.
+PUT = f"insert or ignore into answers ({', '.join(COLUMNS)}, used) values "
+PLACES = f"({', '.join('?' * (len(COLUMNS) + 1))})"
+
+
+def default_path() -> Path:
+    """$TEACHER_STORE, or a file in the user's cache directory."""
+    if path := os.environ.get("TEACHER_STORE"):
+        return Path(path)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("synthesis-step-by-step")) / "teacher.sqlite"
+
+
+class Store:
+    """Answers by (request, sample, attempt). Any number of processes may share the file.
+
+    Every method raises UserError when the file is corrupt, read-only, full, or of a newer version.
+    """
+
+    def __init__(self, path=None):
+        self.path = Path(path) if path else default_path()
+        with self._guard():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.reading = self._connect()
+            self._create()
+        self.hits = set()  # rowids of the answers that were taken
+        self.waiting = queue.SimpleQueue()
+        self.writer = None
+
+    def get(self, request: str, sample: int, attempt: int) -> Reply | None:
+        """The stored answer, if there is one."""
+        with self._guard():
+            row = self.reading.execute(GET, (request, sample, attempt)).fetchone()
+        if row is None:
+            return None
+        self.hits.add(row[0])
+        return Reply(*row[1:])
+
+    def stored(self, requests: list[str]) -> set[str]:
+        """Those of the requests that have any answer: one query for all, where most have none."""
+        wanted = "select request from answers where request in (select value from json_each(?))"
+        with self._guard():
+            return {request for (request,) in self.reading.execute(wanted, (json.dumps(requests),))}
+
+    async def put(self, request: str, sample: int, attempt: int, body: dict, reply: Reply) -> Reply:
+        """Keep an answer; return when it is on disk. What is returned is the answer that others see, too."""
+        if self.writer is None:
+            self.writer = threading.Thread(target=self._write, name="teacher store", daemon=True)
+            self.writer.start()
+        now = time.time()
+        row = (request, sample, attempt, canonical(body), reply.text, reply.finish)
+        row += (reply.tokens_in, reply.tokens_out, reply.model, now, now)
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        self.waiting.put((row, reply, loop, done))
+        return await done
+
+    def close(self) -> None:
+        """Write what still waits, and count the hits."""
+        if self.writer:
+            self.waiting.put(None)
+            self.writer.join()
+        with self._guard():
+            if self.hits:
+                mark = "update answers set hits = hits + 1, used = ? where rowid in (select value from json_each(?))"
+                self.reading.execute(mark, (time.time(), json.dumps(sorted(self.hits))))
+            self.reading.close()
+
+    def _connect(self):
+        connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
+        connection.execute("pragma synchronous = full")
+        return connection
+
+    def _create(self) -> None:
+        version = self.reading.execute("pragma user_version").fetchone()[0]
+        if version > VERSION:
+            raise UserError(f"{self.path} was written by a newer version of the code: update it, or set TEACHER_STORE")
+        if version < VERSION:
+            # The change to WAL wants the file for itself and, unlike all else here, does not wait for it.
+            for pause in (0.01, 0.1, 1, 3, None):
+                try:
+                    self.reading.execute("pragma journal_mode = wal")
+                    break
+                except sqlite3.OperationalError as error:
+                    if "locked" not in str(error) or pause is None:
+                        raise
+                    time.sleep(pause)
+            self.reading.executescript(SCHEMA)
+
+    def _write(self) -> None:
+        """The one writer: takes what waits, commits it in one statement, and wakes those who wait."""
+        connection = None
+        while (first := self.waiting.get()) is not None:
+            group = [first]
+            while len(group) < GROUP and not self.waiting.empty():
+                if (item := self.waiting.get()) is None:
+                    self.waiting.put(None)
+                    break
+                group.append(item)
+            try:
+                with self._guard():
+                    connection = connection or self._connect()
+                    kept = self._commit(connection, group)
+            except Exception as error:  # whatever it is, those who wait must hear of it
+                kept = [error] * len(group)
+            group[0][2].call_soon_threadsafe(_wake, group, kept)
+        if connection:
+            connection.close()
+
+    @staticmethod
+    def _commit(connection, group: list) -> list[Reply]:
+        values = [value for row, *_ in group for value in row]
+        written = connection.execute(PUT + ",".join([PLACES] * len(group)), values).rowcount
+        if written == len(group):
+            return [reply for _, reply, *_ in group]
+        return [Reply(*connection.execute(GET, row[:3]).fetchone()[1:]) for row, *_ in group]
+
+    @contextmanager
+    def _guard(self):
+        """Errors of SQLite and of the disk become one line that names the file and the way out."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise UserError(
+                f"the response store {self.path} cannot be used ({error}): mend it, move it away, or set TEACHER_STORE"
+            ) from None
+
+    # For the commands `store` and `lineage`
+
+    def entry(self, request: str, sample: int, attempt: int) -> dict | None:
+        """All that is kept of one answer, its `body` read; None when it is not there. Counts as no hit."""
+        wanted = f"select {', '.join(COLUMNS)} from answers where request = ? and sample = ? and attempt = ?"
+        with self._guard():
+            row = self.reading.execute(wanted, (request, sample, attempt)).fetchone()
+        return _readable(row) if row else None
+
+    def info(self) -> dict:
+        """Its path, size in bytes, entries, hits and tokens, and the entries by model."""
+        with self._guard():
+            sums = "select count(*), total(hits), total(tokens_in), total(tokens_out) from answers"
+            totals = map(int, self.reading.execute(sums).fetchone())
+            models = dict(self.reading.execute("select model, count(*) from answers group by model order by 2 desc"))
+            files = [self.path, Path(f"{self.path}-wal")]
+            size = sum(file.stat().st_size for file in files if file.exists())
+        counts = dict(zip(("entries", "hits", "tokens_in", "tokens_out"), totals, strict=True))
+        return {"path": str(self.path), "bytes": size, **counts, "models": models}
+
+    def prune(self, days: float | None, model: str | None) -> int:
+        """Delete the answers that were not used for so many days, or that the model wrote; both conditions, if both.
+
+        Returns how many they were.
+        """
+        before = time.time() - (days or 0) * 86400
+        with self._guard():
+            deleted = self.reading.execute(
+                "delete from answers where used <= ? and (? is null or model = ?)", (before, model, model)
+            )
+            self.reading.execute("vacuum")
+        return deleted.rowcount
+
+    def export(self, file) -> int:
+        """Write every answer to an open file as a line of JSON. Returns how many they are."""
+        count = 0
+        with self._guard():
+            wanted = f"select {', '.join(COLUMNS)} from answers order by request, sample, attempt"
+            for row in self.reading.execute(wanted):
+                file.write(json.dumps(_readable(row), ensure_ascii=False) + "\n")
+                count += 1
+        return count
+
+    def take(self, lines, name: str) -> int:
+        """Add the answers of an export that are not there yet, all or none. Returns how many they are.
+
+        name: what errors call the lines. Raises UserError that names a bad line.
+        """
+        count, now = 0, time.time()
+        with self._guard():
+            self.reading.execute("begin immediate")
+            try:
+                for number, line in enumerate(lines, 1):
+                    row = _entry(line, f"{name}:{number}")
+                    count += self.reading.execute(PUT + PLACES, (*row, now)).rowcount
+            except BaseException:
+                self.reading.execute("rollback")
+                raise
+            self.reading.execute("commit")
+        return count
+
+
+def _wake(group: list, kept: list) -> None:
+    for (*_, done), result in zip(group, kept, strict=True):
+        if done.done():  # the run was stopped meanwhile
+            continue
+        if isinstance(result, Exception):
+            done.set_exception(result)
+        else:
+            done.set_result(result)
+
+
+def _readable(row: tuple) -> dict:
+    """A row of COLUMNS with its body as JSON."""
+    entry = dict(zip(COLUMNS, row, strict=True))
+    return entry | {"body": json.loads(entry["body"])}
+
+
+def _entry(line: str, where: str) -> list:
+    """A row of COLUMNS from a line of an export."""
+    try:
+        entry = json.loads(line)
+        row = [entry[name] for name in COLUMNS]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{where} is not a line of `synthesis store export`") from None
+    row[COLUMNS.index("body")] = canonical(entry["body"])
+    if digest(entry["body"]) != entry["request"]:
+        raise UserError(f"{where}: the body is not the one that was asked, its hash differs")
+    return row

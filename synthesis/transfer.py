@@ -1,0 +1,25 @@
+"""Seed data of another teacher or project (Table 5 of the paper), as rows of this one."""
+
+import pandas as pd
+
+from synthesis import UserError, source
+from synthesis.tasks.base import Task
+from synthesis.tasks.checks import check_filled, check_labels
+
+
+def read(task: Task, file: str, labels: list[str]) -> pd.DataFrame:
+    """The rows of a file that has the task's columns and targets, labels by their names, as `synthesis.rows` has them.
+
+    Raises UserError when a column is missing or empty, or a label unknown.
+    """
+    theirs = source.read(file, "train")
+    if missing := [column for column in task.fields if column not in theirs.columns]:
+        raise UserError(f"{file} has no column `{missing[0]}` (there: {', '.join(map(str, theirs.columns))})")
+    check_filled(theirs, task.fields, file)
+    if task.can("labels"):
+        check_labels(theirs.label.astype(str), labels, file, "mend the row")
+    provenance = {"request": "", "sample": 0, "attempt": 0, "prompt": "", "model": file, "rejected": ""}
+    rows = theirs[task.fields].reset_index(drop=True).assign(round=0, parent="", **provenance)
+    rows.insert(0, "id", [f"seed-{i}" for i in range(len(rows))])
+    rows.insert(rows.columns.get_loc("parent") + 1, "rationales", [[] for _ in range(len(rows))])
+    return rows
