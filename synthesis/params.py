@@ -215,7 +215,7 @@ class Params(Section):
             try:
                 self.student.changed(changes)
             except ValidationError as error:
-                raise ValueError(f"method.tune entry {place}: {_messages(error)}") from None
+                raise ValueError(f"method.tune entry {place}: {messages(error)}") from None
         return self
 
     @model_validator(mode="after")
@@ -243,10 +243,11 @@ def load(file: Path = FILE) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{file}: {_messages(error)}") from None
+        raise UserError(f"{file}: {messages(error)}") from None
 
 
-def _messages(error: ValidationError) -> str:
+def messages(error: ValidationError) -> str:
+    """All that a check has found, by key, in one line."""
     return "; ".join(map(_message, error.errors()))
 
 

@@ -20,7 +20,7 @@ from synthesis.comparison.experiment import Experiment, _hydra
 from tests.conftest import LOCAL, ROOT, Repository
 
 ASKED = {"s3": [500, 120, 90]}  # for seed data, and in two rounds
-# What arms.sh, which the study has replaced, changed in params.yaml.
+# What each arm changes in params.yaml.
 ARMS = {
     "s3": {},
     "no-extrapolation": {"method.mine": "nothing", "task.imdb.seed_rows": 710},

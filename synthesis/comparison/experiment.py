@@ -80,7 +80,7 @@ class Experiment:
             output = log.read()
         if code:
             sys.stderr.write(output)
-            raise UserError(f"experiment {self.name} failed, see above: mend it and repeat the command, which goes on")
+            raise UserError(f"experiment {self.name} failed, see above: mend that and repeat the command, it goes on")
         ran, skipped = (len(re.findall(pattern, output, re.MULTILINE)) for pattern in (RAN, SKIPPED))
         return f"{ran} stages ran, {skipped} were skipped, {time.monotonic() - began:.0f} s"
 

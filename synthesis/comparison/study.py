@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from synthesis import UserError
 from synthesis.params import Params, Section
-from synthesis.params import _messages as messages
+from synthesis.params import messages as messages
 from synthesis.tasks.base import CAPABILITIES
 
 FOLDER = Path("studies")
