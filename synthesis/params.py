@@ -91,7 +91,7 @@ class Method(Section):
         if (self.mine == "helpful") != (self.add == "feedback"):
             raise ValueError("mine: helpful and add: feedback belong together, one is nothing without the other")
         if self.mine == "helpful" and not self.influence:
-            raise ValueError("mine: helpful needs influence: true, which tells what helped")
+            raise ValueError("mine: helpful needs influence: true, which measures what helped")
         return self
 
 
@@ -247,7 +247,7 @@ def load(file: Path = FILE) -> Params:
 
 
 def messages(error: ValidationError) -> str:
-    """All that a check has found, by key, in one line."""
+    """Every error of a check, by key, in one line."""
     return "; ".join(map(_message, error.errors()))
 
 

@@ -19,37 +19,37 @@ BATCH = 50_000
 
 def find(new: Rows, gold: dict[str, Rows]) -> Iterator[tuple[int, str, str]]:
     """(place, reason, id) of the rows that selection or test would recognise, and the row there."""
-    mined, found = set(gold["validation"].ids), set()
+    mined, seen = set(gold["validation"].ids), set()
     for split in ("test", "selection"):
         for place, twin in leaks(new, gold[split]):
-            if place not in found and (split == "test" or twin not in mined):
-                found.add(place)
+            if place not in seen and (split == "test" or twin not in mined):
+                seen.add(place)
                 yield place, f"also in {split}", twin
 
 
-def leaks(new: Rows, held: Rows) -> Iterator[tuple[int, str]]:
+def leaks(new: Rows, gold: Rows) -> Iterator[tuple[int, str]]:
     """(place, id) of new rows, and the held-out row that each one equals, quotes or nearly equals.
 
     Equal: in all columns. Quotes: what the teacher wrote shares 13 words in a row with the same column of the other, or
     as many as the shorter of the two texts has, if these are 8 or more. Nearly: in what the teacher wrote, where the
     context is the same.
     """
-    same, done = dict(zip(held.prints, held.ids, strict=True)), set()
+    same, done = dict(zip(gold.prints, gold.ids, strict=True)), set()
 
-    def fresh(found):
-        for place, twin in found:
+    def fresh(pairs):
+        for place, twin in pairs:
             if place not in done and not new.reasons[place]:
                 done.add(place)
                 yield place, twin
 
     yield from fresh((place, same[text]) for place, text in enumerate(new.prints) if text in same)
-    yield from fresh((place, held.ids[twin]) for place, twin in quotes(new, held))
-    yield from fresh(twins(new, held, new.task.given, SIMILAR, among=False))
+    yield from fresh((place, gold.ids[twin]) for place, twin in quotes(new, gold))
+    yield from fresh(twins(new, gold, new.task.given, SIMILAR, among=False))
 
 
-def quotes(new: Rows, held: Rows) -> Iterator[tuple[int, int]]:
+def quotes(new: Rows, gold: Rows) -> Iterator[tuple[int, int]]:
     """(place, place) of new and held-out rows that share a run of words."""
-    (codes, lengths), (their_codes, their_lengths) = new.words, held.words
+    (codes, lengths), (their_codes, their_lengths) = new.words, gold.words
     ends = np.concatenate([[0], np.cumsum(lengths)])
     for size in range(SHORTEST, WORDS + 1):
         theirs, owners = runs(their_codes, their_lengths, size)
