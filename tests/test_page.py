@@ -9,7 +9,7 @@ import pytest
 
 from synthesis import files
 from synthesis.params import Task as Settings
-from synthesis.report.sections import spread
+from synthesis.report.sections import varied
 from synthesis.tasks.classification import Task
 from tests import browser as browsers
 from tests.people import ROWS
@@ -149,6 +149,6 @@ def test_final_row_is_what_the_final_student_learned(repository):
 def test_rows_to_read_are_of_every_round_and_label(labels, most):
     task = Task("t", Settings.model_construct(words={}))
     rows = pd.DataFrame({"round": np.arange(1000) // 900 + 1, "label": [f"label {i % labels}" for i in range(1000)]})
-    counts = spread(rows, task, most).groupby(["round", "label"]).size()
+    counts = varied(rows, task, most).groupby(["round", "label"]).size()
     assert counts.sum() == most
     assert len(counts) == min(most, 2 * labels) and counts.max() - counts.min() <= 1

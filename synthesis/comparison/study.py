@@ -13,8 +13,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from synthesis import UserError
-from synthesis.params import Params, Section
-from synthesis.params import messages as messages
+from synthesis.params import Params, Section, messages
 from synthesis.tasks.base import CAPABILITIES
 
 FOLDER = Path("studies")

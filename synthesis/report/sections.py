@@ -46,7 +46,7 @@ def headline(results: Results) -> dict:
 
 
 def verdict(results: Results) -> str:
-    """The final student against the gold baseline, row by row of test, as `make arms` compares."""
+    """The final student against the gold baseline, row by row of test, as `synthesis compare` does."""
     run, final, gold = results.run, results.final, results.baseline
     predictions = [files.read(path) for path in (run.paths.final_predictions, run.paths.baseline_predictions)]
     scores = [paired.scores(run.task, rows[rows.split == "test"]) for rows in predictions]
@@ -145,7 +145,7 @@ def samples(results: Results) -> dict:
     """Errors with what the teacher made of them, and seed data (Table 7)."""
     run, task, rows = results.run, results.run.task, results.rows
     seed = rows[rows["round"] == 0]
-    seed = spread(seed, task, max(SEED_ROWS, task.strata(seed).nunique()))
+    seed = varied(seed, task, max(SEED_ROWS, task.strata(seed).nunique()))
     shown = ["id", *task.columns, task.targets[0]]
     command = "synthesis lineage {}" + (f" {task.name}" if len(run.params.tasks) > 1 else "")
     return {
@@ -180,10 +180,10 @@ def _additions(results: Results) -> pd.DataFrame:
     predictions = mined_predictions(files.read(run.paths.history(run.last)))
     predicted = predictions[["round", "id", "predicted"]].rename(columns={"id": "parent"})
     predicted["round"] += 1  # what is mined after a round is extrapolated for the next
-    return spread(results.rows.merge(gold, on="parent").merge(predicted, on=["round", "parent"]), task, PAIRS)
+    return varied(results.rows.merge(gold, on="parent").merge(predicted, on=["round", "parent"]), task, PAIRS)
 
 
-def spread(rows: pd.DataFrame, task: Task, most: int) -> pd.DataFrame:
+def varied(rows: pd.DataFrame, task: Task, most: int) -> pd.DataFrame:
     """Rows at random, at most `most`: none of a round and stratum comes twice before each other one has come."""
     rows = rows.assign(stratum=task.strata(rows)).sample(frac=1, random_state=0)
     rows["turn"] = rows.groupby(["round", "stratum"]).cumcount()
