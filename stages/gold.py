@@ -12,9 +12,9 @@ from synthesis.run import Run, stage
 
 def main(run: Run) -> None:
     task, seed = run.task, run.params.seed
-    rows, duplicates = splits.read(task, run.settings.gold.source, "train")
+    rows, dropped = splits.read(task, run.settings.gold.source, "train")
     labels = task.labels(rows)
-    test, pool = splits.test_and_pool(task, rows, seed)
+    test, pool, dropped_from_test = splits.test_and_pool(task, rows, seed)
     also_in_test = len(rows) - len(pool) if run.settings.gold.test else 0
     gold = splits.budgeted(task, pool, run.params)
     if run.params.gold.protocol == "paper":
@@ -33,8 +33,10 @@ def main(run: Run) -> None:
         **{name: len(part) for name, part in parts.items()},
         f"{task.stratum}s": strata.nunique(),
         f"largest_{task.stratum}": round(strata.value_counts(normalize=True).max(), 4),
-        "dropped": {"duplicates": duplicates, "also_in_test": also_in_test},
+        "dropped": {**dropped, "also_in_test": also_in_test},
     }
+    if run.settings.gold.test:
+        metrics["dropped_from_test"] = dropped_from_test
     files.write_json(metrics, run.paths.metrics / "gold.json")
 
 

@@ -3,15 +3,18 @@
 python -m stages.rationales TASK
 """
 
+import sys
+from collections import Counter
 from math import ceil
 
 import pandas as pd
 
-from synthesis import files
+from synthesis import UserError, files
 from synthesis.run import Run, stage
 from synthesis.teacher import plans
 from synthesis.teacher.ask import Teacher
 from synthesis.teacher.cleaning import parse_list
+from synthesis.teacher.rejections import advice, shorten
 from synthesis.teacher.request import PROVENANCE, Answer
 
 TURNS = 3  # so often lists are asked for before fewer rationales than wanted are taken
@@ -27,9 +30,13 @@ def main(run: Run) -> None:
         more = [label for label in labels for _ in range(ceil(missing[label] / method.rationales_per_request))]
         if not more:
             break
-        answers += teacher.ask(plans.rationales(run, more, before=asked))
+        new = teacher.ask(plans.rationales(run, more, before=asked))
+        answers += new
         asked += more
+        if all(answer.rejected for answer in new):  # of the next lists no more could be used
+            break
     reasons = distinct(asked, answers)
+    check(run, {label: len(reasons.get(label, ())) for label in labels}, asked, answers)
     rows = [
         {"label": label, "rationale": reason, **answer.provenance()}
         for label in labels
@@ -37,6 +44,35 @@ def main(run: Run) -> None:
     ]
     files.write(pd.DataFrame(rows, columns=["label", "rationale", *PROVENANCE]), run.paths.rationales)
     files.write_json({"rationales": len(rows), **teacher.usage}, run.paths.metrics / "rationales.json")
+
+
+def check(run: Run, counts: dict[str, int], asked: list[str], answers: list[Answer]) -> None:
+    """Whether each label has the rationales that it should have, at least half of them.
+
+    Raises UserError when it has fewer because answers were rejected, or none at all; of fewer because the teacher
+    repeats itself it warns.
+    """
+    wanted = run.params.method.rationales_per_label
+    for label, count in counts.items():
+        if count >= wanted / 2:
+            continue
+        own = [answer for name, answer in zip(asked, answers, strict=True) if name == label]
+        rejected = [answer for answer in own if answer.rejected]
+        lacking = f"label `{label}` of {run.task.name} has {count} of {wanted} rationales (method.rationales_per_label)"
+        if rejected:
+            reason, times = Counter(answer.rejected for answer in rejected).most_common(1)[0]
+            example = next(shorten(answer.text) for answer in rejected if answer.rejected == reason)
+            raise UserError(
+                f"{lacking}: {len(rejected)} of {len(own)} lists were rejected, {times} of them because of: {reason} "
+                f"(for example `{example}`). {advice(reason, 'rationale')}, or lower method.rationales_per_request"
+            )
+        if not count:
+            raise UserError(
+                f"{lacking}: no list could be read, for example `{shorten(own[0].text)}`. {advice('', 'rationale')}"
+            )
+        print(
+            f"warning: {lacking}: the teacher repeats itself. Seed prompts vary less than they could", file=sys.stderr
+        )
 
 
 def distinct(labels: list[str], answers: list[Answer]) -> dict:

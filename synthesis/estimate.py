@@ -75,7 +75,7 @@ class Estimate:
         if self.known_labels:
             self.labels = files.read_json(run.paths.labels)
         else:
-            self.labels = list(run.settings.gold.labels.values()) or (LABELS if run.task.can("labels") else [])
+            self.labels = run.settings.gold.names or (LABELS if run.task.can("labels") else [])
         contexts = _table(run.paths.contexts)
         self.contexts = pd.DataFrame([self.row()]) if contexts is None else contexts
 

@@ -29,10 +29,17 @@ class GoldSource(Section):
     source: str
     test: str | None
     columns: dict[str, str]
-    labels: dict[str, str]
+    labels: dict[str, str | None]
     budget: int | None = Field(ge=1)
     test_rows: int | None = Field(ge=1)
     overlap: Literal["error", "drop"]
+    conflicts: Literal["error", "drop"] = "error"
+    unanswerable: Literal["error", "drop"] = "error"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the labels that `labels` gives, each once."""
+        return [name for name in dict.fromkeys(self.labels.values()) if name is not None]
 
 
 class Card(Section):
@@ -149,7 +156,7 @@ class Teacher(Section):
 
 
 class Asking(Section):
-    """How the teacher is asked: none of it changes an answer."""
+    """How the teacher is asked, and when a stage stops: none of it changes an answer."""
 
     base_url: str | None
     concurrency: int = Field(ge=1)
@@ -157,6 +164,7 @@ class Asking(Section):
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1)
     budget: Budget | None = None
+    max_rejected: float | None = Field(default=0.5, gt=0, le=1)
 
 
 class Student(Section):
@@ -194,6 +202,17 @@ class Params(Section):
     template: Template
     student: Student
     coverage: Coverage
+
+    @model_validator(mode="before")
+    @classmethod
+    def former_places(cls, content):
+        """What `asking` holds stood under `teacher` once, and is still read there, where it wins."""
+        if isinstance(content, dict) and isinstance(teacher := content.get("teacher"), dict):
+            moved = teacher.keys() & Asking.model_fields.keys()
+            asking = (content.get("asking") or {}) | {key: teacher[key] for key in moved}
+            rest = {key: value for key, value in teacher.items() if key not in moved}
+            content = content | {"teacher": rest, "asking": asking}
+        return content
 
     @field_validator("rounds")
     @classmethod
@@ -257,6 +276,8 @@ def _message(error: dict) -> str:
         return f"{key} is missing"
     if error["type"] == "extra_forbidden":
         return f"{key} is not a parameter (a misspelt name?)"
+    if error["type"] == "string_type" and error["input"] is not None:
+        return f"{key} is {error['input']!r}, which YAML does not read as a string: write it in quotes"
     message = error["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     return f"{key}: {message}" if key else message

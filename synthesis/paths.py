@@ -1,8 +1,22 @@
 """Where everything lies. dvc.yaml names the same paths."""
 
+import os
 from pathlib import Path
 
 SPLITS = ("validation", "selection", "test")
+
+
+def user_file(variable: str, name: str) -> Path:
+    """The file that an environment variable names, or `name` in the user's cache directory.
+
+    A relative path counts from the repository. Experiments may run in a copy of it that is deleted afterwards;
+    DVC_ROOT, which dvc sets for what it runs, is the repository that they came from.
+    """
+    if path := os.environ.get(variable):
+        return Path(os.environ.get("DVC_ROOT", ""), path)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("synthesis-step-by-step")) / name
 
 
 class Paths:

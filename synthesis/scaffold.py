@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import yaml
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from synthesis import UserError, files, params, source, tasks
 from synthesis.tasks.base import Task
+from synthesis.tasks.cells import check_texts
 
 PROMPTS = Path("prompts")
 TEMPLATES = PROMPTS / "_new"  # prompts to start from: by kind, and where there are others by what the teacher writes
@@ -19,8 +24,9 @@ TEMPLATES = PROMPTS / "_new"  # prompts to start from: by kind, and where there 
 def create(name: str, gold: str, kind: str, columns: dict[str, str]) -> tuple[Task, int, Path]:
     """Write all that a task needs but its own words. Returns the task, its number of gold rows and its prompts' folder.
 
-    gold: a file or a hub id. columns: this repository's names and the file's, where they differ. Raises UserError, and
-    leaves nothing behind, for a name that is taken or none, and for a gold file that lacks what the kind needs.
+    gold: a file or a hub id. columns: this repository's names and the file's, where they differ. A file that exists is
+    left alone. Raises UserError, and leaves nothing behind, for a name that is taken or none, and for a gold file that
+    lacks what the kind needs.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "gold":
         raise UserError(
@@ -32,20 +38,22 @@ def create(name: str, gold: str, kind: str, columns: dict[str, str]) -> tuple[Ta
     folder, prompts = Path("data/gold") / name, PROMPTS / name / settings.prompts
     if prompts.exists():
         raise UserError(f"{prompts} exists already: remove it, or choose another name")
+    kept = folder / Path(gold).name
+    if Path(gold).is_file() and kept.exists() and not filecmp.cmp(kept, gold, shallow=False):
+        raise UserError(f"{kept} exists already and is another file: remove it, or give {gold} another name")
     rows = source.read(gold, "train")
     task, section = _describe(name, gold, kind, columns, rows)
     folder.mkdir(parents=True, exist_ok=True)
     if Path(gold).is_file():
-        kept = folder / Path(gold).name
-        if not (kept.exists() and kept.samefile(gold)):
+        if not kept.exists():
             shutil.copyfile(gold, kept)
         section["gold"]["source"] = kept.as_posix()
-    files.write_text(
-        f"# {name}\n\nSource, licence and meaning of `{section['gold']['source']}`.\n", folder / "README.md"
-    )
+    readme = folder / "README.md"
+    if not readme.exists():
+        files.write_text(f"# {name}\n\nSource, licence and meaning of `{section['gold']['source']}`.\n", readme)
     own = TEMPLATES / f"{kind}_{task.written}"
     shutil.copytree(own if own.is_dir() else TEMPLATES / kind, prompts)
-    _add(name, section)
+    add(name, section)
     return task, len(rows), prompts
 
 
@@ -61,6 +69,8 @@ def _describe(name: str, gold: str, kind: str, columns: dict[str, str], rows: pd
             "budget": None,
             "test_rows": max(len(rows) // 3, 1),
             "overlap": "error",
+            "conflicts": "error",
+            "unanswerable": "drop",
         },
         "seed_rows": 500,
         "templates": None,
@@ -70,10 +80,13 @@ def _describe(name: str, gold: str, kind: str, columns: dict[str, str], rows: pd
     }
     task = tasks.load(name, params.Task.model_validate(section))
     section["gold"]["columns"] = names = _columns(task, gold, columns, rows)
-    task.check_gold(rows.rename(columns={theirs: ours for ours, theirs in names.items()}), gold, None)
+    check_texts(rows, [names[column] for column in task.columns], gold)
+    rows = pd.DataFrame({ours: rows[theirs] for ours, theirs in names.items()})
+    section["gold"]["labels"] = task.new_labels(rows, gold, partial(source.class_names, gold))
+    section["gold"]["unanswerable"] = "error"  # the stage `gold` says how many there are, and what to do about them
     if task.answer == "span":
         section["answers"] = "gold"
-    return task, section
+    return tasks.load(name, params.Task.model_validate(section)), section
 
 
 def _columns(task: Task, gold: str, given: dict[str, str], rows: pd.DataFrame) -> dict[str, str]:
@@ -92,13 +105,27 @@ def _columns(task: Task, gold: str, given: dict[str, str], rows: pd.DataFrame) -
     return names
 
 
-def _add(name: str, section: dict) -> None:
+def add(name: str, section: dict) -> None:
     """Put the task under `task:` in params.yaml, whose comments stay."""
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 120
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    content = yaml.load(params.FILE.read_text(encoding="utf-8"))
-    content["task"].insert(0, name, section)  # the last entry holds the blank line before the next section
+    writer = YAML()
+    writer.preserve_quotes = True
+    writer.width = 120
+    writer.indent(mapping=2, sequence=4, offset=2)
+    content = writer.load(params.FILE.read_text(encoding="utf-8"))
+    # not at the end, since the last entry holds the blank line before the next section
+    content["task"].insert(0, _quoted(name), _quoted(section))
     with files.whole(params.FILE) as draft, draft.open("w", encoding="utf-8") as file:
-        yaml.dump(content, file)
+        writer.dump(content, file)
+
+
+def _quoted(value):
+    """The same with quotes around every string that YAML 1.1, which `params.load` and DVC read, takes for another kind.
+
+    ruamel writes YAML 1.2, in which no, on and 2024-01-01 are strings.
+    """
+    if isinstance(value, dict):
+        return {_quoted(key): _quoted(part) for key, part in value.items()}
+    if not isinstance(value, str):
+        return value
+    plain = yaml.SafeLoader("").resolve(yaml.ScalarNode, value, (True, False)) == "tag:yaml.org,2002:str"
+    return value if plain and value.isprintable() and value.isascii() else DoubleQuotedScalarString(value)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import partial
 
 import pandas as pd
 
 from synthesis import UserError, source
 from synthesis.params import Params
 from synthesis.tasks.base import Task
-from synthesis.tasks.checks import check_filled
+from synthesis.tasks.cells import check_texts, spelled
 
 
-def read(task: Task, file: str, split: str, labels: list[str] | None = None) -> tuple[pd.DataFrame, int]:
-    """The rows of one gold file under the task's own names (id, columns, targets), and how many duplicates it had.
+def read(task: Task, file: str, split: str, labels: list[str] | None = None) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The rows of one gold file under the task's own names (id, columns, targets), and how many went for which reason.
 
     split: the hub's split where the id names none; also the start of ids where the file has none. labels: those of the
     file that was read before. Raises UserError that names the file and the row.
@@ -36,20 +37,25 @@ def read(task: Task, file: str, split: str, labels: list[str] | None = None) -> 
                 f"{file} has no column `{theirs}` for `{column}` (there: {', '.join(map(str, raw.columns))}): "
                 f"map it under task.{task.name}.gold.columns"
             )
-    check_filled(raw, wanted.values(), file)
+    check_texts(raw, [wanted[column] for column in task.columns], file)
     rows = pd.DataFrame({column: raw[theirs] for column, theirs in wanted.items()})
-    rows = task.check_gold(rows.astype(dict.fromkeys(task.columns, str)), file, labels)
-    rows.insert(0, "id", _ids(raw, names.get("id"), file, split))
-    twice = task.fingerprints(rows).duplicated()
-    return rows[~twice], int(twice.sum())
+    rows = rows.astype(dict.fromkeys(task.columns, str))
+    rows = task.check_gold(rows, file, labels, partial(source.class_names, file))
+    left_out = len(raw) - len(rows)
+    if rows.empty:
+        raise UserError(f"{file} has only {task.left_out} rows, which task.{task.name}.gold leaves out")
+    rows, dropped = task.settle(rows, file)
+    rows.insert(0, "id", _ids(raw.loc[rows.index], names.get("id"), file, split))
+    return rows, {**dropped, task.left_out: left_out}
 
 
 def _ids(raw: pd.DataFrame, column: str | None, file: str, split: str) -> pd.Series:
+    """The ids of these rows of a file. The same one twice is an error."""
     if column is None:
         return pd.Series([f"{split}-{number}" for number in raw.index], index=raw.index)
     if column not in raw.columns:
         raise UserError(f"{file} has no column `{column}` for `id`")
-    ids = raw[column].astype(str)
+    ids = spelled(raw[column], file, column, "id")
     if ids.duplicated().any():
         row = ids.duplicated().idxmax()
         raise UserError(f"{file} row {row}: id `{ids[row]}` occurs twice")
@@ -77,20 +83,23 @@ def apart_from_test(pool: pd.DataFrame, test: pd.DataFrame, task: Task) -> pd.Da
     return pool[~(same | related)]
 
 
-def test_and_pool(task: Task, pool: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of test, out of the task's test file or split from the pool, and the pool without them."""
+def test_and_pool(task: Task, pool: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
+    """The rows of test, out of the task's test file or split from the pool, and the pool without them.
+
+    Also how many rows of the test file went for which reason.
+    """
     gold, key = task.settings.gold, f"task.{task.name}.gold.test_rows"
     if not gold.test:
         if not gold.test_rows or gold.test_rows >= len(pool):
             raise UserError(
                 f"{key} must be a number below {len(pool)}, the rows of {gold.source}, as long as gold.test is empty"
             )
-        return split(pool, gold.test_rows, task, seed)
-    test, _ = read(task, gold.test, "test", task.labels(pool))
+        return *split(pool, gold.test_rows, task, seed), {}
+    test, dropped = read(task, gold.test, "test", task.labels(pool))
     pool = apart_from_test(pool, test, task)
     if (gold.test_rows or 0) > len(test):
         raise UserError(f"{key} is {gold.test_rows}, but {gold.test} has only {len(test)} rows")
-    return in_shares(test, task.strata(test), seed)[: gold.test_rows], pool
+    return in_shares(test, task.strata(test), seed)[: gold.test_rows], pool, dropped
 
 
 def budgeted(task: Task, pool: pd.DataFrame, params: Params) -> pd.DataFrame:

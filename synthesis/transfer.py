@@ -4,20 +4,23 @@ import pandas as pd
 
 from synthesis import UserError, source
 from synthesis.tasks.base import Task
-from synthesis.tasks.checks import check_filled, check_labels
+from synthesis.tasks.cells import check_labels, check_texts, spelled
 
 
 def read(task: Task, file: str, labels: list[str]) -> pd.DataFrame:
     """The rows of a file that has the task's columns and targets, labels by their names, as `synthesis.rows` has them.
 
-    Raises UserError when a column is missing or empty, or a label unknown.
+    Raises UserError when a column is missing, a cell is no text, or a label unknown.
     """
     theirs = source.read(file, "train")
     if missing := [column for column in task.fields if column not in theirs.columns]:
         raise UserError(f"{file} has no column `{missing[0]}` (there: {', '.join(map(str, theirs.columns))})")
-    check_filled(theirs, task.fields, file)
+    check_texts(theirs, task.columns, file)
     if task.can("labels"):
-        check_labels(theirs.label.astype(str), labels, file, "mend the row")
+        theirs = theirs.assign(label=spelled(theirs.label, file, "label"))
+        check_labels(theirs.label, labels, file, "mend the row")
+    else:
+        theirs = task.check_gold(theirs, file, None)
     provenance = {"request": "", "sample": 0, "attempt": 0, "prompt": "", "model": file, "rejected": ""}
     rows = theirs[task.fields].reset_index(drop=True).assign(round=0, parent="", **provenance)
     rows.insert(0, "id", [f"seed-{i}" for i in range(len(rows))])

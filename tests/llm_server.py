@@ -32,6 +32,10 @@ DEFAULTS = {
     "choices": 1,
     "usage": [10, 20],  # tokens of the prompt and of the answer; None leaves usage out
     "per_second": None,  # more calls than that meet a 429
+    "after": None,  # [12, "400"]: the first 12 calls of all are answered, all later ones meet the fault
+    "choice": {},  # fields of the choice in place of those that it has
+    "fields": {},  # fields of the completion in place of those that it has
+    "reply": "",  # what comes, with a 200, in the place of a completion, where the fault is `reply`
     "error": "",  # message of 400s and the like
     "code": "",
 }
@@ -44,7 +48,7 @@ class Space:
         self.settings = dict(DEFAULTS)
         self.calls, self.answers, self.outcomes = Counter(), Counter(), Counter()
         self.in_flight = self.most = 0
-        self.times, self.dice, self.tokens = [], random.Random(7), 0
+        self.times, self.dice, self.tokens, self.queries = [], random.Random(7), 0, set()
 
     def stats(self) -> dict:
         return {
@@ -57,6 +61,7 @@ class Space:
             "outcomes": dict(self.outcomes),
             "most_in_flight": self.most,
             "times": self.times,
+            "queries": sorted(self.queries),
         }
 
     def fault(self, raw: bytes, prompt: str) -> str | None:
@@ -65,6 +70,8 @@ class Space:
             return None
         if call < len(settings["script"]):
             return settings["script"][call]
+        if settings["after"] and self.calls.total() > settings["after"][0]:
+            return settings["after"][1]
         allowed = settings["per_second"]  # as with OpenAI, refused calls count
         if allowed and sum(when > time.monotonic() - 1 for when in self.times[-allowed - 1 :]) > allowed:
             return "429"
@@ -100,6 +107,7 @@ async def serve() -> None:
         prompt = body["messages"][-1]["content"]
         space.calls[raw] += 1
         space.times.append(time.monotonic())
+        space.queries.add(request.query_string)
         fault = space.fault(raw, prompt)
         space.outcomes[fault or "ok"] += 1
         slow = settings["slow"] if settings["slow"] and settings["only"] in prompt else 0
@@ -115,6 +123,8 @@ async def serve() -> None:
         if fault == "cut":
             request.transport.close()
             return web.Response()
+        if fault == "reply":
+            return web.Response(text=settings["reply"])
         if fault == "garbage":
             return web.Response(body=b'{"choices": [{"mess', content_type="application/json")
         space.answers[raw] += 1
@@ -124,6 +134,7 @@ async def serve() -> None:
         text = settings["texts"][nth] if nth < len(settings["texts"]) else text
         finish = "length" if fault == "truncated" else settings["finish"]
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
+        choice |= settings["choice"]
         reply = {"object": "chat.completion", "model": body["model"], "choices": [choice] * settings["choices"]}
         if fault == "empty":
             reply["choices"] = []
@@ -131,6 +142,7 @@ async def serve() -> None:
             tokens_in, tokens_out = settings["usage"]
             reply["usage"] = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out}
             space.tokens += tokens_in + tokens_out
+        reply |= settings["fields"]
         body = json.dumps(reply).encode()
         return web.Response(body=body, content_type="application/json", headers=settings["headers"])
 

@@ -44,7 +44,7 @@ def test_neither_file_nor_hub_id(repository):
     repository.set({"task.reviews.gold.source": "reviews.txt"})
     said = fails(repository, "gold", "reviews")
     assert "reviews.txt" in said
-    assert ".csv, .jsonl, .parquet" in said
+    assert ".csv, .tsv, .jsonl, .json (each also .gz), .parquet" in said
 
 
 def test_missing_column(repository):

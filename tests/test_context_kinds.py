@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -96,6 +97,12 @@ def gold(answer, start=None, context=TEXT):
         ("1931", None, ["1931"]),
         ("1931", "", ["1931"]),
         ("1931", "24", ["1931"]),
+        ("1931", 24.0, ["1931"]),
+        ("1931", " 24.0 ", ["1931"]),
+        (["1931", "in 1931"], [24, 21], ["1931", "in 1931"]),
+        (np.array(["1931"], dtype=object), np.array(["24"], dtype=object), ["1931"]),
+        (["1931"], [], ["1931"]),
+        ([{"text": "1931", "answer_start": 24}, {"text": "in 1931", "answer_start": 21}], None, ["1931", "in 1931"]),
         (["1931", "in 1931"], 24, ["1931", "in 1931"]),
         ({"text": ["1931", "in 1931"], "answer_start": [24, 21]}, None, ["1931", "in 1931"]),
     ],
@@ -110,7 +117,14 @@ def test_answers_in_every_form(answer, start, answers):
     [
         ("1931", 23, "answer_start is 23, where the context has `193` and not the answer `1931`"),
         ("1931", -5, "answer_start is -5"),
-        ("1931", "soon", "answer_start is `soon`, which is not a number"),
+        ("1931", "soon", "answer_start is `soon`, which is not a whole number"),
+        ("1931", 24.5, "answer_start is `24.5`, which is not a whole number"),
+        ("1931", True, "answer_start is `True`, which is not a whole number"),
+        ("1931", [24, 25], "1 answers, but answer_start has 2 numbers"),
+        (["1931", "in", "1950"], [24, 21], "3 answers, but answer_start has 2 numbers"),
+        (1931, 24, "an answer is 1931, which is not a text"),
+        (["1931", None], 24, "an answer is empty"),
+        (["1931", ["in"]], 24, "an answer is ['in'], which is not a text"),
         ("in", None, "answer `in` occurs 2 times in its context"),
         ("1877", None, "answer `1877` occurs 0 times"),
         ({"text": [], "answer_start": []}, None, "the answer is empty"),
@@ -254,7 +268,7 @@ def test_a_premise_of_test_is_an_overlap(fresh):
     splits = split(fresh, "rte", overlap="drop")
     assert not set(splits["test"].premise) & set(pd.concat([splits["validation"], splits["selection"]]).premise)
     told = json.loads((fresh.folder / "metrics/rte/gold.json").read_text())
-    assert told["dropped"] == {"duplicates": 0, "also_in_test": 6}
+    assert told["dropped"] == {"duplicates": 0, "conflicts": 0, "unlabelled": 0, "also_in_test": 6}
 
 
 def test_one_premise_for_all_cannot_be_split(fresh):

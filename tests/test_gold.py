@@ -159,7 +159,8 @@ def test_overlap_is_dropped_from_the_source_and_counted(repository):
     repository.set({"task.reviews.gold.test_rows": None})
     repository.stage("gold", "reviews")
     told = json.loads((repository.folder / "metrics/reviews/gold.json").read_text())
-    assert told["dropped"] == {"duplicates": 0, "also_in_test": 50}
+    assert told["dropped"] == {"duplicates": 0, "conflicts": 0, "unlabelled": 0, "also_in_test": 50}
+    assert told["dropped_from_test"] == {"duplicates": 0, "conflicts": 0, "unlabelled": 0}
     validation = table.read(repository.folder / "data/reviews/gold/validation.parquet")
     assert not set(validation.text) & set(rows.text.head(50))
 
@@ -171,9 +172,14 @@ def test_hub_ids_name_config_and_split(monkeypatch):
 
     def load_dataset(name, config, split):
         asked.append((name, config, split))
-        return SimpleNamespace(to_pandas=lambda: pd.DataFrame(ROWS))
+        features = {"body": SimpleNamespace(), "queue": SimpleNamespace(names=["bad", "good"])}
+        return SimpleNamespace(to_pandas=lambda: pd.DataFrame(ROWS), features=features)
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     for text in ("owner/name", "owner/name:dev", "owner/name:config:dev"):
         source.read(text, "train")
     assert asked == [("owner/name", None, "train"), ("owner/name", None, "dev"), ("owner/name", "config", "dev")]
+    assert (source.class_names("owner/name", "queue"), source.class_names("owner/name", "body")) == (
+        ["bad", "good"],
+        [],
+    )

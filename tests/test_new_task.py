@@ -2,8 +2,15 @@
 
 import csv
 import json
+import shutil
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from synthesis import UserError, params, scaffold
+from tests.conftest import ROOT
 
 TEXTS = {
     "refund": ["money back please", "i want a refund", "refund my order", "give me my money back", "refund now please"],
@@ -42,7 +49,8 @@ def test_from_a_file_to_the_gold_baseline(fresh, tickets):
     before = lines(fresh)
     said = new_task(fresh, tickets).stdout
     assert "60 gold rows, text, label" in said
-    for place in ("prompts/tickets/s3/*.md", "params.yaml", "teacher.provider", "dvc repro"):
+    git = "git add data/gold/tickets prompts/tickets params.yaml"
+    for place in ("prompts/tickets/s3/*.md", "params.yaml", "teacher.provider", "dvc repro", git):
         assert place in said
     assert set(before) <= set(lines(fresh)), "what was there stays, comments and all"
     fresh.change(tasks=["reviews", "tickets"])
@@ -91,3 +99,139 @@ def test_what_is_wrong_is_said_and_nothing_is_left(fresh, words, said):
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert fresh.run("git", "status", "--short").stdout == before
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with what `scaffold.create` needs, which is the working folder."""
+    shutil.copytree(ROOT / "prompts/_new", tmp_path / "prompts/_new")
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def written(file, rows: list[dict]) -> str:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(file)
+
+
+def test_files_of_the_user_are_left_alone(place):
+    file = written(place / "data/gold/mine/gold.jsonl", [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}])
+    (place / "data/gold/mine/README.md").write_text("guidelines")
+    scaffold.create("mine", file, "classification", {})
+    assert (place / "data/gold/mine/README.md").read_text() == "guidelines"
+    before = (place / "params.yaml").read_text()
+    (place / "data/gold/other").mkdir()
+    (place / "data/gold/other/gold.jsonl").write_text("the user's own")
+    with pytest.raises(UserError, match=r"data/gold/other/gold.jsonl exists already and is another file"):
+        scaffold.create("other", file, "classification", {})
+    assert (place / "data/gold/other/gold.jsonl").read_text() == "the user's own"
+    assert (place / "params.yaml").read_text() == before
+    assert not (place / "prompts/other").exists()
+
+
+KINDS = [
+    "no",
+    "on",
+    "Yes",
+    "off",
+    "y",
+    "~",
+    "null",
+    "true",
+    "1",
+    "0x1F",
+    "1_000",
+    "1e3",
+    "1.5e+3",
+    "190:20:30",
+    "=",
+    "<<",
+]
+KINDS += [
+    "2024-01-01",
+    "2024-01-01 10:00:00",
+    ".inf",
+    "0777",
+    "- a",
+    "a: b",
+    "a #b",
+    "*a",
+    "&a",
+    "!a",
+    "{a",
+    "%a",
+    "a\nb",
+]
+
+
+@given(st.sampled_from(KINDS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
+@settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_name_is_read_as_it_was_written(place, name):
+    (place / "params.yaml").write_text("task:\n  other: {}  # with a comment\n")
+    section = {"columns": {"label": name}, "labels": {name: name}}
+    scaffold.add("mine", section)
+    assert yaml.safe_load((place / "params.yaml").read_text(encoding="utf-8"))["task"] == {"mine": section, "other": {}}
+
+
+@pytest.mark.parametrize("name", ["no", "on", "y", "off", "null", "true"])
+def test_any_name_of_a_task_is_read_as_it_was_written(place, name):
+    scaffold.create(name, str(ROOT / REVIEWS), "classification", {})
+    assert params.load().task[name].gold.source == f"data/gold/{name}/reviews.csv"
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([0, 1, 1], {"0": "0", "1": "1"}),
+        (["no", "yes", "on"], {}),
+        ([1, 1.0, "2"], {}),
+    ],
+)
+def test_numbers_are_to_be_named(place, labels, names):
+    rows = [{"text": str(number), "label": label} for number, label in enumerate(labels)]
+    task, *_ = scaffold.create("mine", written(place / "gold.jsonl", rows), "classification", {})
+    assert params.load().task["mine"].gold.labels == task.settings.gold.labels == names
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            {"text": "b", "label": ["x", "y"]},
+            "gold.jsonl row 2: `label` is ['x', 'y'], and there must be one label a row",
+        ),
+        ({"text": 7, "label": "x"}, "gold.jsonl row 2: `text` is 7, which is not a text"),
+        ({"text": "b"}, "gold.jsonl row 2: `label` is empty"),
+    ],
+)
+def test_cells_that_no_setting_mends(place, row, said):
+    before = (place / "params.yaml").read_text()
+    file = written(place / "gold.jsonl", [{"text": "a", "label": "x"}, row])
+    with pytest.raises(UserError) as error:
+        scaffold.create("mine", file, "classification", {})
+    assert said in str(error.value)
+    assert (place / "params.yaml").read_text() == before
+    assert not (place / "data/gold/mine").exists()
+
+
+def test_unanswerable_questions_are_left_to_the_stage(place):
+    rows = [
+        {"context": "Ada built it.", "question": f"Who{mark}", "answer": a} for mark, a in (("?", ["Ada"]), ("", []))
+    ]
+    scaffold.create("mine", written(place / "gold.jsonl", rows), "span_qa", {})
+    assert params.load().task["mine"].gold.unanswerable == "error"
+
+
+def test_a_setting_without_quotes_is_named(place):
+    text = (place / "params.yaml").read_text()
+    (place / "params.yaml").write_text(text.replace("        label: label\n", "        label: no\n", 1))
+    with pytest.raises(UserError, match=r"task.reviews.gold.columns.label is False.*write it in quotes"):
+        params.load()
+
+
+def test_one_column_of_the_file_for_two_of_the_task(place):
+    file = written(place / "gold.jsonl", [{"question": "Ada built it. Who?", "answer": "Ada"}] * 2)
+    scaffold.create("mine", file, "span_qa", {"context": "question"})
+    assert params.load().task["mine"].gold.columns["context"] == "question"

@@ -67,7 +67,7 @@ def place(tmp_path, monkeypatch):
 def settings(model, base_url=None, **changes) -> Run:
     values = {
         "provider": "transformers", "model": model, "temperature": 1.0, "top_p": 0.9, "max_tokens": 12,
-        "concurrency": 4, "timeout": 60, "min_words": 0,
+        "concurrency": 4, "timeout": 60, "min_words": 0, "max_rejected": None,
     }  # fmt: skip
     return test_teacher.settings(base_url, **{**values, **changes})
 

@@ -18,6 +18,8 @@ from tests.llm_server import Server
 RTE = {"entailment": ("entailment", "correct"), "not_entailment": ("not_entailment", "wrong")}
 QNLI = {"entailment": ("entailment", "in"), "not_entailment": ("not_entailment", "not in")}
 NAMES = {**{label: (label,) for label in ("card_arrival", "card_payment", "reverted_card_payment?")}, "👍": ("👍",)}
+SIGNS = {label: (label,) for label in ("C", "C++", "C#", "👍", "👎", "?")}
+HINDI = {label: (label,) for label in ("लड़का", "लड़की")}
 QUESTIONS = span_qa.Task("q", Settings.model_construct(kind="span_qa", words={}))
 
 
@@ -45,6 +47,15 @@ QUESTIONS = span_qa.Task("q", Settings.model_construct(kind="span_qa", words={})
         (NAMES, "Card Payment", "card_payment"),
         (NAMES, "card", None),
         (NAMES, "👍", "👍"),
+        (SIGNS, "It is written in C++.", "C++"),
+        (SIGNS, "**C#**!", "C#"),
+        (SIGNS, "I would say C.", "C"),
+        (SIGNS, "C++ or C#", None),
+        (SIGNS, "Label: 👎🏽", "👎"),
+        (SIGNS, "The sign is “?”", "?"),
+        (SIGNS, "not C++", None),
+        (HINDI, "उत्तर: लड़की।", "लड़की"),
+        (HINDI, "यह लड़का है", "लड़का"),
     ],
 )
 def test_blind_answers(names, text, label):
@@ -55,7 +66,7 @@ cased = st.sampled_from([str.lower, str.upper, str.capitalize])
 
 
 @given(
-    st.sampled_from([(names, label) for names in (RTE, QNLI, NAMES) for label in names]),
+    st.sampled_from([(names, label) for names in (RTE, QNLI, NAMES, HINDI) for label in names]),
     st.sampled_from(["{}", "{}.", '"{}"', " {}\n", "**{}**", "({})", "Label: {}", "It is {}!", "{}\n\nSo it is."]),
     cased,
 )
@@ -63,8 +74,7 @@ cased = st.sampled_from([str.lower, str.upper, str.capitalize])
 def test_a_label_is_found_in_any_dress(case, dress, cased):
     names, label = case
     for name in names[label]:
-        expected = None if name == "👍" and dress not in ("{}", " {}\n") else label
-        assert parse_label(dress.format(cased(name)), names) == expected
+        assert parse_label(dress.format(cased(name)), names) == label
 
 
 @given(st.text(), st.sampled_from([RTE, QNLI, NAMES]))

@@ -11,7 +11,10 @@ def new_task(
     name: Annotated[str, Argument(metavar="NAME", help="What to call it: lower-case letters, digits and _.")],
     gold: Annotated[
         str,
-        Argument(metavar="GOLD", help="Its gold rows: a CSV, JSONL or Parquet file, or an id of the Hugging Face hub."),
+        Argument(
+            metavar="GOLD",
+            help="Its gold rows: a CSV, TSV, JSON, JSONL or Parquet file, or an id of the Hugging Face hub.",
+        ),
     ],
     kind: Annotated[
         str, Option(help="What is learned: classification (a text), pair (of texts), or span_qa (answers in a text).")
@@ -31,6 +34,8 @@ def new_task(
 
     Example: synthesis new-task tickets PATH/tickets.csv --column text=body --column label=queue
     """
+    import yaml
+
     from synthesis import scaffold
 
     columns = dict(map(_named, column or []))
@@ -38,9 +43,14 @@ def new_task(
     print(f"task `{name}`: {rows} gold rows, {', '.join(task.fields)}\nNow edit")
     print(f"  {prompts}/*.md  say what your texts are")
     print(f"  data/gold/{name}/README.md  where the gold rows come from")
-    print(f"  params.yaml  `tasks`: add `- {name}`; `task.{name}`: budget, test_rows, seed_rows;")
+    entry = yaml.safe_dump([name]).strip()
+    print(f"  params.yaml  `tasks`: add `{entry}`; `task.{name}`: budget, test_rows, seed_rows;")
     print("               `teacher.provider: openai` and a model, or `templates` for the template teacher")
+    if names := task.settings.gold.labels:
+        print(f"               `task.{name}.gold.labels`: the names of {', '.join(names)}, which the teacher is told")
     print(f"then run  dvc repro gold@{name} baseline@{name}  which costs nothing, and  dvc repro  for the whole")
+    print("Experiments (dvc exp run, synthesis study) see only what git knows: before the first one")
+    print(f"  git add data/gold/{name} prompts/{name} params.yaml")
 
 
 def _named(word: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from synthesis.tasks.checks import ANY_WORD
+from synthesis.tasks.words import PART, caseless
 
 CHARACTERS = 5
 # Two texts of similarity s share a band with probability 1 - (1 - s^DEPTH)^BANDS: 0.22 at 0.5, 0.87 at 0.7, 0.99 at 0.8
@@ -24,7 +24,7 @@ BASE = np.uint64(0x9E3779B97F4A7C15)
 
 def normalised(text: str) -> str:
     """The words without case and punctuation; a text without any word as it is."""
-    return " ".join(ANY_WORD.findall(text.casefold())) or " ".join(text.split())
+    return " ".join(PART.findall(caseless(text))) or " ".join(text.split())
 
 
 def similarity(one: str, other: str) -> float:

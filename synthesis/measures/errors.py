@@ -4,7 +4,6 @@
 """
 
 import itertools
-import re
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from synthesis.params import Method
 from synthesis.tasks.base import Task
+from synthesis.tasks.words import PART, UNSPACED_CHARACTER, spaced
 
 LENGTHS = 4  # groups of about as many validation rows each
 CLUSTERS = 6  # at most
@@ -42,7 +42,7 @@ def group_rows(task: Task, validation: pd.DataFrame, test: pd.DataFrame) -> list
 
 def group_lengths(texts: pd.Series, others: pd.Series) -> tuple[pd.Series, pd.Series]:
     """For both tables of texts the range of words that each falls in; the ranges are quantiles of the first."""
-    counts, other_counts = (part.str.split().str.len() for part in (texts, others))
+    counts, other_counts = (part.map(spaced).str.split().str.len() for part in (texts, others))
     edges = np.unique(np.quantile(counts, np.arange(1, LENGTHS) / LENGTHS, method="lower"))
     between = [f"{low + 1} to {high} words" for low, high in itertools.pairwise(edges)]
     names = np.array([f"{edges[0]} words or less", *between, f"over {edges[-1]} words"])
@@ -64,8 +64,10 @@ def group_topics(texts: pd.Series, others: pd.Series) -> tuple[pd.Series, pd.Ser
 
 
 def _terms(text: str) -> list[str]:
-    terms = [word for word in re.findall(r"[^\W_]{2,}", text.lower()) if word not in ENGLISH_STOP_WORDS]
-    return terms or [NOTHING]
+    """Words of two letters or more, and characters of scripts without spaces."""
+    words = PART.findall(text.lower().replace("_", " "))
+    words = [word for word in words if len(word) > 1 or UNSPACED_CHARACTER.match(word)]
+    return [word for word in words if word not in ENGLISH_STOP_WORDS] or [NOTHING]
 
 
 def count_errors(task: Task, predictions: pd.DataFrame, groups: pd.DataFrame, method: Method) -> dict:

@@ -15,8 +15,11 @@ from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+import regex
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
+
+from synthesis.tasks.words import caseless, pattern
 
 EFFECT = 0.05  # by how much an alarm's score leads over gold and over chance, at least
 LEVEL = 0.05  # how often an audit of clean rows may raise an alarm, all cues taken together
@@ -32,12 +35,12 @@ COLUMNS = [
 
 QUOTED = re.compile(r"\s*(?:\".*\"|“.*”|„.*[“”]|«.*»|'.*'|‘.*’)\s*", re.DOTALL)
 QUOTE = re.compile(r"[\"“”„«»]|(?<!\w)['‘]\w|\w[.,!?]?['’](?!\w)")
-WORD = re.compile(r"\w+(?:['’-]\w+)*")
-MARK = re.compile(r"[^\w\s]")
+WORD = pattern("'’-")
+MARK = regex.compile(r"[^\w\s\p{M}\p{Cf}]")
 TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 MARKDOWN = re.compile(r"\*\*\w|__\S[^\n]{0,99}\S__|`\S|^[ \t]*(?:#{1,6}|[-*+]) +\S|\[[^\[\]\n]+\]\(", re.MULTILINE)
 NUMBERED = re.compile(r"\s*(?:\(?(?:\d{1,3}|[a-zA-Z])[.):]|[ivxIVX]+[.)])\s")
-SHOUT = re.compile(r"\b[A-ZÀ-ÖØ-Þ]{2,}\b")
+SHOUT = regex.compile(r"\b\p{Lu}{2,}\b")
 CURLY = re.compile(r"[“”„‘’]")
 
 
@@ -92,7 +95,7 @@ def read_cues(texts: pd.Series) -> pd.DataFrame:
 
 
 def _cues(text: str) -> dict:
-    words, marks, line = [word.casefold() for word in WORD.findall(text)], MARK.findall(text), text.strip()
+    words, marks, line = [caseless(word) for word in WORD.findall(text)], MARK.findall(text), text.strip()
     return {
         "words": len(words),
         "characters": len(text),

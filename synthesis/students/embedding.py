@@ -4,17 +4,15 @@ Vectors are cached by text, across runs: $STUDENT_CACHE, by default embeddings.s
 """
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_dir
 
 from synthesis import UserError
 from synthesis.models.load import fingerprint, load_model, load_tokenizer, run, tokenize
+from synthesis.paths import user_file
 
 
 def embed(texts: Sequence[str], model: str, max_tokens: int) -> tuple[np.ndarray, int]:
@@ -79,7 +77,7 @@ def _encode(texts, model, max_tokens) -> list[tuple[np.ndarray, int]]:
 @contextmanager
 def _cache():
     """Yield the table of embeddings, kept across runs and shared by processes. Raises UserError when it is broken."""
-    path = Path(os.environ.get("STUDENT_CACHE") or Path(user_cache_dir("synthesis-step-by-step")) / "embeddings.sqlite")
+    path = user_file("STUDENT_CACHE", "embeddings.sqlite")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=60)) as cache:

@@ -23,6 +23,14 @@ CAPABILITIES = {
 }
 
 
+ClassNames = Callable[[str], list[str]]  # of a column, the names that its file has for the labels 0, 1, ...
+
+
+def unnamed(column: str) -> list[str]:
+    """The ClassNames of a file that has none."""
+    return []
+
+
 @dataclass(frozen=True)
 class Material:
     """What seed rows are planned from.
@@ -54,6 +62,7 @@ class Task(ABC):
     paired_test: ClassVar[str]  # the function of measures/paired.py that compares two students by this metric
     answer: ClassVar[str]  # what a student answers with: a `label` or a `span` of the context
     students: ClassVar[dict[str, str]]  # by student.kind: the module of synthesis/students that learns this kind
+    left_out: ClassVar[str]  # what gold rows are called that `check_gold` leaves out because params.yaml says so
     category: ClassVar[str]  # as the Hugging Face hub calls such tasks
     variables: dict[str, set[str]]  # what each prompt may show
     required: dict[str, set[str]]  # and what it must show
@@ -104,11 +113,27 @@ class Task(ABC):
     # Gold rows
 
     @abstractmethod
-    def check_gold(self, rows: pd.DataFrame, file: str, known: list[str] | None) -> pd.DataFrame:
+    def check_gold(
+        self, rows: pd.DataFrame, file: str, known: list[str] | None, class_names: ClassNames = unnamed
+    ) -> pd.DataFrame:
         """The rows of a gold file, under this repository's names, ready to be learned.
 
-        known: the labels of the file that was read before; None for the first file. Raises UserError that names the
-        file and the row.
+        known: the labels of the file that was read before; None for the first file. Its columns are texts already;
+        targets are as the file has them. Raises UserError that names the file and the row.
+        """
+
+    @abstractmethod
+    def new_labels(self, rows: pd.DataFrame, file: str, class_names: ClassNames = unnamed) -> dict[str, str | None]:
+        """What `gold.labels` of a new task should say about its gold file; nothing for labels that have names.
+
+        Raises UserError for targets that `check_gold` refuses whatever params.yaml says.
+        """
+
+    @abstractmethod
+    def settle(self, rows: pd.DataFrame, file: str) -> tuple[pd.DataFrame, dict[str, int]]:
+        """Gold rows of which no two are the same to the student, and how many went for which reason.
+
+        Raises UserError when rows contradict each other, unless params.yaml says what is to become of them.
         """
 
     @abstractmethod

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import pandas as pd
+import regex
 
 from synthesis import UserError
+from synthesis.tasks.words import PART, UNSPACED_CHARACTER, WORD, caseless
 
-WORD = re.compile(r"\w+(?:['’]\w+)*")
-# For scripts without spaces between words: each of their characters counts as a word.
-ANY_WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|[^\W\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]+")
+SIGN = regex.compile(r"[^\w\s\p{M}\p{Cf}]")
 DENIAL = {"not", "no", "never", "neither", "nor", "cannot", "without", "hardly"}  # up to three words before a label
 QUOTES = '"', "“”„", "«»"  # not single ones, which are apostrophes too
-ECHO = 6  # so many words in a row that only the prompt's own wording has
+ECHO = 6  # so many words in a row that only the prompt's own wording has; or twice as many unspaced characters
+QUESTION = "?", "？", "؟", "\u037e", "፧", "か。", "か"
+UNMARKED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")  # scripts whose questions need no mark
 
 
 def words(text: str) -> list[str]:
     """The words of a text, without case."""
-    return WORD.findall(text.casefold())
+    return WORD.findall(caseless(text))
 
 
 def folded(texts: pd.Series) -> pd.Series:
@@ -56,38 +59,31 @@ def overlap(text: str, other: str) -> float:
     return len(own & set(words(other))) / max(1, len(own))
 
 
-def check_filled(rows: pd.DataFrame, columns: Iterable[str], file: str) -> None:
-    """Raise UserError when one of the columns has an empty cell. The index numbers the rows of the file."""
-    for column in columns:
-        blank = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
-        if blank.any():
-            raise UserError(f"{file} row {blank.idxmax()}: `{column}` is empty")
-
-
-def check_labels(values: pd.Series, known: Iterable[str], file: str, way_out: str) -> None:
-    """Raise UserError when a value is none of the known labels. The index numbers the rows of the file."""
-    unknown = ~values.isin(known)
-    if unknown.any():
-        row = unknown.idxmax()
-        there = ", ".join(sorted(known)[:8])
-        raise UserError(f"{file} row {row}: unknown label `{values[row]}` (known: {there}): {way_out}")
-
-
 def parse_label(text: str, names: dict[str, Iterable[str]]) -> str | None:
     """The one label that an answer names by any of its `names`, as a whole, in its first line, or in a sentence.
 
     A name inside a longer one does not count ("in" of "not in"). None when the answer names no label or several, and
-    when it denies one ("not positive", where no label is called so).
+    when it denies one ("not positive", where no label is called so). Signs count where words do not tell labels apart:
+    C++ and C#, "?" and "!".
     """
-    exact = {label for label, own in names.items() if text.strip().casefold() in map(str.casefold, own)}
+    exact = {label for label, own in names.items() if caseless(text.strip()) in map(caseless, own)}
     if len(exact) == 1:
         return exact.pop()
+    signs = _telling_signs(names)
     phrases = {}
     for label, own in names.items():
         for name in own:
-            phrases.setdefault(_label_words(name), set()).add(label)
-    found = [_labels_in(_label_words(part), phrases) for part in (text.strip().partition("\n")[0], text)]
+            phrases.setdefault(_label_words(name, signs), set()).add(label)
+    found = [_labels_in(_label_words(part, signs), phrases) for part in (text.strip().partition("\n")[0], text)]
     return next((labels.pop() for labels in found if len(labels) == 1), None)
+
+
+def _telling_signs(names: dict[str, Iterable[str]]) -> set[str]:
+    """The signs in names that have no words, or the same words as a name of another label."""
+    named = [(label, name, _label_words(name)) for label, own in names.items() for name in own]
+    labels = Counter(phrase for phrase, _ in {(phrase, label) for label, _, phrase in named})
+    unclear = [name for _, name, phrase in named if not phrase or labels[phrase] > 1]
+    return {sign for name in unclear for sign in SIGN.findall(name)}
 
 
 def _labels_in(words: tuple, phrases: dict[tuple, set]) -> set:
@@ -104,8 +100,10 @@ def _labels_in(words: tuple, phrases: dict[tuple, set]) -> set:
     return found
 
 
-def _label_words(text: str) -> tuple:
-    return tuple(ANY_WORD.findall(re.sub("n['’]t\\b", " not", text.casefold()).replace("_", " ")))
+def _label_words(text: str, signs: Iterable[str] = ()) -> tuple:
+    """The words, and those of the signs, in their order."""
+    text = re.sub("n['’]t\\b", " not", caseless(text)).replace("_", " ")
+    return tuple(regex.findall("|".join([PART.pattern, *map(regex.escape, sorted(signs))]), text, regex.V1))
 
 
 # Reasons
@@ -113,11 +111,14 @@ def _label_words(text: str) -> tuple:
 
 def copied(text: str, source: str, reason: str) -> str | None:
     """The text is another one, but for case, white space and punctuation."""
-    return reason if words(text) == words(source) else None
+    own, other = (words(one) or one.split() for one in (text, source))
+    return reason if own == other else None
 
 
 def unasked(text: str) -> str | None:
-    return None if text.rstrip("\"'”’») ").endswith(("?", "？")) else "no question mark"
+    """No question mark at the end; scripts and languages that write none may go without."""
+    text = text.rstrip("\"'”’»」』) ")
+    return None if text.endswith(QUESTION) or UNMARKED.search(text[-4:]) else "no question mark"
 
 
 def stray_quote(text: str) -> str | None:
@@ -137,5 +138,9 @@ def echo(text: str, request) -> str | None:
 
 
 def _word_runs(text: str) -> set[tuple[str, ...]]:
-    found = words(text)
-    return {tuple(found[at : at + ECHO]) for at in range(len(found) - ECHO + 1)}
+    found, runs = words(text), set()
+    for at, word in enumerate(found):
+        size = 2 * ECHO if UNSPACED_CHARACTER.match(word) else ECHO
+        if at + size <= len(found):
+            runs.add(tuple(found[at : at + size]))
+    return runs

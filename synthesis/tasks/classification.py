@@ -8,9 +8,9 @@ import pandas as pd
 
 from synthesis import UserError
 from synthesis.params import Method
-from synthesis.tasks import base
-from synthesis.tasks.base import Material
-from synthesis.tasks.checks import check_labels, copied, folded, parse_label
+from synthesis.tasks import base, cells
+from synthesis.tasks.base import ClassNames, Material, unnamed
+from synthesis.tasks.checks import copied, folded, parse_label
 
 
 class Task(base.Task):
@@ -25,6 +25,7 @@ class Task(base.Task):
     paired_test = "sign_flip"
     answer = "label"
     students: ClassVar = {"finetune": "classifier", "probe": "probe"}
+    left_out = "unlabelled"
     category = "text-classification"
     variables: ClassVar = {
         "rationale": {"label", "count"},
@@ -41,19 +42,68 @@ class Task(base.Task):
 
     # Gold rows
 
-    def check_gold(self, rows: pd.DataFrame, file: str, known: list[str] | None) -> pd.DataFrame:
-        """The file's rows with labels under the names that params.yaml gives them, or as they are when it gives none.
+    def check_gold(
+        self, rows: pd.DataFrame, file: str, known: list[str] | None, class_names: ClassNames = unnamed
+    ) -> pd.DataFrame:
+        """The file's rows with labels under their names, without those whose label params.yaml maps to nothing.
 
-        `known` are the labels of the rows read before, None for the first file. Raises UserError for a label that is
-        neither there nor in params.yaml, and for one in params.yaml that the first file lacks.
+        The names are those of params.yaml, or of the file itself. `known` are the labels of the rows read before, None
+        for the first file. Raises UserError for a label without a name, for one in params.yaml that the first file
+        lacks, and where params.yaml has none, for numbers and for labels that look alike.
         """
-        names, values = self.settings.gold.labels, rows.label.astype(str)
-        allowed = set(names) or (set(known) if known else set(values))
-        check_labels(values, allowed, file, f"mend the row or add it to task.{self.name}.gold.labels")
-        for value in names if known is None else ():
-            if not (values == value).any():
-                raise UserError(f"{file} has no rows of label `{value}`, which task.{self.name}.gold.labels names")
-        return rows.assign(label=values.map(names) if names else values)
+        names, key = self.settings.gold.labels, f"task.{self.name}.gold.labels"
+        labels = cells.spelled(rows.label, file, self._label_column)
+        if not names:
+            cells.check_distinct(labels, file, key)
+            names = self._names(labels, file, key, class_names)
+        allowed = set(names) or (set(known) if known else set(labels))
+        cells.check_labels(labels, allowed, file, f"mend the row, or add the label to {key} (with no name: left out)")
+        there = set(labels)
+        for value, name in self.settings.gold.labels.items() if known is None else ():
+            if name is not None and value not in there:
+                raise UserError(f"{file} has no rows of label `{value}`, which {key} names")
+        named = pd.Series([names.get(label) if names else label for label in labels], index=rows.index, dtype=str)
+        return rows.assign(label=named)[named.notna()]
+
+    @property
+    def _label_column(self) -> str:
+        return self.settings.gold.columns.get("label", "label")
+
+    def _names(self, labels: pd.Series, file: str, key: str, class_names: ClassNames) -> dict[str, str]:
+        """The names that a file has for its numbers. Raises UserError when it has none."""
+        if not cells.all_numbers(labels):
+            return {}
+        names = class_names(self._label_column)
+        if not names:
+            mapping = ", ".join(f"'{label}': NAME" for label in sorted(labels.unique())[:8])
+            raise UserError(f"{file}: its labels are numbers, which need names for the teacher: {key}: {{{mapping}}}")
+        return {str(number): name for number, name in enumerate(names)}
+
+    def new_labels(self, rows: pd.DataFrame, file: str, class_names: ClassNames = unnamed) -> dict[str, str | None]:
+        """A name for each number: the file's own, nothing for a number beside these, or the number itself."""
+        labels = cells.spelled(rows.label, file, self._label_column)
+        if not cells.all_numbers(labels) or cells.look_alikes(labels):
+            return {}
+        names = class_names(self._label_column)
+        own = {str(number): name for number, name in enumerate(names)}
+        return {label: own.get(label) if own else label for label in sorted(labels.unique())}
+
+    def settle(self, rows: pd.DataFrame, file: str) -> tuple[pd.DataFrame, dict[str, int]]:
+        """Each text once. Texts with several labels are conflicts, and none of their rows stays."""
+        gold, same = self.settings.gold, self.fingerprints(rows)
+        several = same.duplicated(keep=False)
+        labels = rows.label[several].groupby(same[several]).transform("nunique")
+        conflicts = labels.gt(1).reindex(rows.index, fill_value=False)
+        if gold.conflicts == "error" and conflicts.any():
+            [first, *others] = rows.index[same == same[conflicts.idxmax()]]
+            second = next(row for row in others if rows.label[row] != rows.label[first])
+            raise UserError(
+                f"{file} rows {first} and {second} are the same {' and '.join(self.columns)} with the labels "
+                f"`{rows.label[first]}` and `{rows.label[second]}` ({same[conflicts].nunique()} are like that): mend "
+                f"the rows, or set task.{self.name}.gold.conflicts to drop, which leaves all their rows out"
+            )
+        twice = same.duplicated() & ~conflicts
+        return rows[~(conflicts | twice)], {"duplicates": int(twice.sum()), "conflicts": int(conflicts.sum())}
 
     def labels(self, rows: pd.DataFrame) -> list[str]:
         return sorted(rows.label.unique())

@@ -1,17 +1,17 @@
 """Extractive question answering: the answer is a span of the context. The teacher writes questions to given answers."""
 
+import math
 import random
 import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-import numpy as np
 import pandas as pd
 
 from synthesis import UserError
 from synthesis.params import Method
-from synthesis.tasks import base, squad
-from synthesis.tasks.base import Material
+from synthesis.tasks import base, cells, squad
+from synthesis.tasks.base import ClassNames, Material, unnamed
 from synthesis.tasks.checks import copied, echo, folded, in_turn, overlap, stray_quote, unasked, words
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"'”’)\]]*(?=\s)|\n|$)", re.DOTALL)
@@ -31,6 +31,7 @@ class Task(base.Task):
     paired_test = "bootstrap"
     answer = "span"
     students: ClassVar = {"finetune": "reader"}
+    left_out = "unanswerable"
     category = "question-answering"
     variables: ClassVar = {
         "seed": {"context", "answer"},
@@ -45,49 +46,68 @@ class Task(base.Task):
 
     # Gold rows
 
-    def check_gold(self, rows: pd.DataFrame, file: str, known: list[str] | None) -> pd.DataFrame:
+    def check_gold(
+        self, rows: pd.DataFrame, file: str, known: list[str] | None, class_names: ClassNames = unnamed
+    ) -> pd.DataFrame:
         """The rows with `answer`, where it starts in the context, and `answers`, all that the metric accepts.
 
-        An answer is a text, a list of texts, or the hub's {text: [...], answer_start: [...]}; of several the first is
-        learned. Raises UserError for an answer that is not where answer_start says, or that has no answer_start and
-        does not occur exactly once.
+        An answer is a text or a list of texts, with starts in a column of their own; the hub's {text: [...],
+        answer_start: [...]}; or a list of {text, answer_start}. Of several the first is learned. Raises UserError for
+        an answer that is not where answer_start says, or that has no answer_start and does not occur exactly once,
+        and for a question without an answer unless `gold.unanswerable` is `drop`.
         """
         starts = rows.get("answer_start", pd.Series(index=rows.index, dtype=object))
-        found = [
-            self._located(context, answer, start, f"{file} row {row}")
-            for row, context, answer, start in zip(rows.index, rows.context, rows.answer, starts, strict=True)
+        places = [f"{file} row {row}" for row in rows.index]
+        given = [_answers(*cell) for cell in zip(rows.answer.tolist(), starts.tolist(), places, strict=True)]
+        answered = [bool(answers) for answers, _ in given]
+        if self.settings.gold.unanswerable == "error" and not all(answered):
+            raise UserError(
+                f"{places[answered.index(False)]}: the answer is empty, and a reader can only learn questions that "
+                f"have one: mend the row, or set task.{self.name}.gold.unanswerable to drop, which leaves such rows out"
+            )
+        cases = zip(rows.context, given, places, strict=True)
+        located = [
+            self._start(context, answers[0], starts, place) for context, (answers, starts), place in cases if answers
         ]
-        answers = pd.Series([answers for _, answers in found], index=rows.index)
-        return rows[list(self.columns)].assign(
-            answer=answers.str[0], answer_start=[start for start, _ in found], answers=answers
+        answers = pd.Series([answers for answers, _ in given], index=rows.index, dtype=object)[answered]
+        return rows.loc[answered, list(self.columns)].assign(
+            answer=answers.str[0], answer_start=located, answers=answers
         )
 
-    def _located(self, context: str, answer, start, place: str) -> tuple[int, list[str]]:
-        if isinstance(answer, dict):
-            starts = _listed(answer.get("answer_start"))
-            answer, start = answer.get("text"), starts[0] if starts else start
-        answers = [str(one) for one in _listed(answer)]
-        if not answers or not all(one.strip() for one in answers):
-            raise UserError(f"{place}: the answer is empty, and a reader can only learn questions that have one")
-        first, key = answers[0], f"task.{self.name}.gold.columns"
-        if pd.isna(start) or str(start).strip() == "":
-            if (count := _occurrences(context, first)) != 1:
+    def _start(self, context: str, answer: str, starts: list, place: str) -> int:
+        """Where the answer starts: the first of the starts, or the only place where it stands."""
+        if not starts:
+            if (count := _occurrences(context, answer)) != 1:
                 raise UserError(
-                    f"{place}: answer `{_short(first)}` occurs {count} times in its context: mend the row, or name the "
-                    f"column that says where it starts as answer_start under {key}"
+                    f"{place}: answer `{cells.short(answer)}` occurs {count} times in its context: mend the row, or "
+                    f"name the column that says where it starts as answer_start under task.{self.name}.gold.columns"
                 )
-            return context.index(first), answers
-        try:
-            start = int(start)
-        except ValueError:
-            raise UserError(f"{place}: answer_start is `{start}`, which is not a number") from None
-        if start < 0 or not context.startswith(first, start):
-            there = _short(context[max(start, 0) : max(start, 0) + len(first)])
+            return context.index(answer)
+        start = _whole(starts[0], place)
+        if start < 0 or not context.startswith(answer, start):
+            there = cells.short(context[max(start, 0) : max(start, 0) + len(answer)])
             raise UserError(
                 f"{place}: answer_start is {start}, where the context has `{there}` and not the answer "
-                f"`{_short(first)}`: mend the row, or leave its answer_start empty if the answer occurs once"
+                f"`{cells.short(answer)}`: mend the row, or leave its answer_start empty if the answer occurs once"
             )
-        return start, answers
+        return start
+
+    def new_labels(self, rows: pd.DataFrame, file: str, class_names: ClassNames = unnamed) -> dict[str, str | None]:
+        self.check_gold(rows, file, None)
+        return {}
+
+    def settle(self, rows: pd.DataFrame, file: str) -> tuple[pd.DataFrame, dict[str, int]]:
+        """Each question about a context once. Rows with other answers to it are merged: the first one's is learned."""
+        same, merged, answers = self.fingerprints(rows), 0, {}
+        for question, more in zip(same, rows.answers, strict=True):
+            if question not in answers:
+                answers[question] = list(more)
+            elif new := [answer for answer in more if answer not in answers[question]]:
+                answers[question] += new
+                merged += 1
+        first = ~same.duplicated()
+        rows = rows[first].assign(answers=pd.Series(answers.values(), index=rows.index[first], dtype=object))
+        return rows, {"duplicates": int((~first).sum()) - merged, "merged": merged}
 
     def labels(self, rows: pd.DataFrame) -> list[str]:
         return []
@@ -239,11 +259,36 @@ def _mistake(predicted: str, answer: str) -> str:
     return "beside it" if set(one) & set(truth) else "elsewhere"
 
 
-def _listed(value) -> list:
-    """What files give as one value, as several, or not at all."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple | np.ndarray) else [value]
+def _answers(answer, start, place: str) -> tuple[list[str], list]:
+    """The answers of a row and where they start; no starts where the row does not say. None at all: unanswerable.
+
+    Raises UserError for an answer that is no text, and for starts that are not one for each answer.
+    """
+    start = None if isinstance(start, str) and not start.strip() else start
+    several = cells.listed(answer)
+    if several and all(isinstance(one, dict) for one in several):
+        starts = [one for each in several for one in cells.listed(each.get("answer_start"))] or cells.listed(start)
+        answers = [one for each in several for one in cells.listed(each.get("text"))]
+    else:
+        answers, starts = several, cells.listed(start)
+    if all(isinstance(one, str) and not one.strip() for one in answers):
+        return [], []
+    for one in answers:
+        cells.check_text(one, f"{place}: an answer")
+    if len(starts) > 1 and len(starts) != len(answers):
+        raise UserError(f"{place}: {len(answers)} answers, but answer_start has {len(starts)} numbers: mend the row")
+    return answers, starts
+
+
+def _whole(start, place: str) -> int:
+    """A start as a number, however it is written: 27, "27" or 27.0."""
+    try:
+        number = float(start)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(start, bool) or not number.is_integer():
+        raise UserError(f"{place}: answer_start is `{cells.short(start)}`, which is not a whole number")
+    return int(number)
 
 
 def _occurrences(context: str, answer: str) -> int:
@@ -253,8 +298,3 @@ def _occurrences(context: str, answer: str) -> int:
 
 def _within(part: list[str], whole: list[str]) -> bool:
     return bool(part) and any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 40 else text[:39] + "…"

@@ -45,6 +45,7 @@ class Budget:
         self.limits = {kind: limit for kind in KINDS if limits and (limit := getattr(limits, kind)) is not None}
         self.price = price
         self.asked = self.stored = self.tokens_in = self.tokens_out = 0
+        self.tokens_reasoning = 0  # of new answers
         self.longest = 0  # tokens of the longest answer so far
         self.before, self.reserved = Counter(_amounts(before)), Counter()
         self.in_flight = 0
@@ -106,6 +107,7 @@ class Budget:
         self.stored += stored
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
+        self.tokens_reasoning += 0 if stored else reply.tokens_reasoning
         self.longest = max(self.longest, reply.tokens_out)
 
     def _bound(self, size: int, max_tokens: int | None) -> dict:

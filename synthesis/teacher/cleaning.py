@@ -6,10 +6,13 @@ instead of the task.
 
 from __future__ import annotations
 
+import json
 import re
 from math import inf
 
-from synthesis.tasks.checks import ANY_WORD
+from synthesis.tasks.words import PART
+from synthesis.teacher.endings import read_ending
+from synthesis.teacher.marks import leftover, without_marks
 
 LABELS = (
     "review|text|sentence|answer|response|output|utterance|hypothesis|premise|question|query|example|message|comment"
@@ -17,24 +20,37 @@ LABELS = (
 THINGS = (
     rf"{LABELS}|statement|paragraph|passage|post|story|description|summary|list|reason|rationale|result|version|sample"
 )
+# Nobody but a writer to order names these: a customer too has a message, a question or an output to show.
+OWN = r"review|text|sentence|utterance|hypothesis|premise|example|sample|rationale|statement|paragraph|passage"
+KINDS = {
+    "positive", "negative", "neutral", "mixed", "example", "sample", "generated", "synthetic", "rewritten", "revised",
+    "new", "final", "possible", "short", "requested", "another", "a", "an", "the", "your", "some", "one", "of", "for",
+    "with", "in", "about", "list",
+}  # fmt: skip
 SURE = r"(?:sure(?:\ thing)?|certainly|of\ course|absolutely|gladly|okay|ok|alright)"
 # "Sure, here is a review:", "Here's the list of reasons:", "Certainly!" on a line of its own
 LEAD_IN = re.compile(
     rf"""(?: {SURE}\b [^\n:]{{0,40}}? [!,.] \s* (?:i\ can\ help [^\n:]{{0,60}}? [!.] \s*)?
-             (?:here|below|this)\b [^\n:]{{0,200}} :
+             (?:here|below|this)\b (?P<sure>[^\n:]{{0,200}}) :
         | (?:here(?:'s|’s|\ is|\ are) | below\ (?:is|are) | the\ following\ (?:is|are))\b
-             [^\n:]{{0,120}} \b(?:{THINGS})s?\b [^\n:]{{0,120}} :
+             (?P<named> [^\n:]{{0,120}} \b(?:{THINGS})s?\b ) (?P<more> [^\n:]{{0,120}} ) :
         | {SURE} [!.] [ \t]* (?=\n)
         ) \s* (?=\S)""",
     re.IGNORECASE | re.VERBOSE,
 )
 # "Review:", "**Movie review 1:**"; not "Title:", which may belong to what was asked for
-LABEL = re.compile(rf"[*_#\s]*(?:[\w-]+ ){{0,2}}(?:{LABELS})(?: \w+)?(?: #?\d+)?[*_]*:[*_]*\s*(?=\S)", re.IGNORECASE)
+LABEL = re.compile(
+    rf"[*_#\s]*(?P<named>(?:[\w-]+ ){{0,2}}(?:{LABELS}))(?: (?:text|sentence|content|below|[a-z]))?(?: #?\d+)?"
+    r"[*_]*:[*_]*\s*(?=\S)",
+    re.IGNORECASE,
+)
+SELF = re.compile(r"\b(?:i|we|it|they) (?:gets?|got|sees?|saw|keeps?|have|had|receive|shows?|showed)\b", re.IGNORECASE)
 FIELD = re.compile(r"^[*_#\s]*[A-Z][\w ]{0,30}[*_]*:", re.MULTILINE)
 ITEM = re.compile(r"^[ \t]*(?:\(?\d{1,3}[.)]|[-*•])[ \t]+", re.MULTILINE)
-THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>\s*", re.DOTALL)
-FENCE = re.compile(r"```[\w-]*\n(.*?)\n?```", re.DOTALL)
-QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“”", "`": "`"}
+# The fenced text, and what the model says after it; a fence may end with the answer.
+FENCE = re.compile(r"(```+|~~~+)(?:[\w+#.-]*[ \t]*\n|json\s+)?(?P<text>.*?)(?:\n?\1(?P<after>.*)|$)", re.DOTALL)
+JSON = re.compile(r"""\{\s*(?:\}|["'“][^"'”\n]{0,80}["'”]\s*:)|\[\s*(?:["“{]|\])""")
+QUOTES = dict(zip("\"'“‘«»‹「『`", "\"'”’»«›」』`", strict=True)) | {"„": "“”"}
 
 # Refusals begin so. A review may well begin with "I'm sorry, but I can't recommend this film".
 CANNOT = r"(?:\ can(?:no|['’])t|\ can\ not|\ won['’]t|\ will\ not|(?:\ am|['’]m)\ (?:un|not\ )able)\ (?:to\ )?"
@@ -64,11 +80,15 @@ EXPLAINED = re.compile(r"(\S+(?: \S+){0,7}?)\s*(?::\s|\s[–—-]\s)\s*\S.*", re
 
 
 def clean(text: str, prompt: str) -> str:
-    """The answer without thoughts, fences, the prompt's echo, lead-ins, labels, numbering and quotes around it."""
+    """The answer without thoughts, marks, fences, JSON, the prompt's echo, lead-ins, labels, numbering and quotes."""
     text, before = text.strip(), None
     while text != before:
         before = text
-        for rule in (_thought, _fence, _lead_in, _label, _number, _quotes):
+        for rule in (without_marks, _fence, _json):
+            text = rule(text).strip()
+        for rule in (_lead_in, _label):
+            text = rule(text, prompt).strip()
+        for rule in (_number, _quotes):
             text = rule(text).strip()
         if prompt and text.startswith(prompt):
             text = text[len(prompt) :].strip()
@@ -76,16 +96,21 @@ def clean(text: str, prompt: str) -> str:
 
 
 def verdict(text: str, finish: str, min_words: int) -> str | None:
-    """Why a cleaned answer cannot be used: content_filter, refusal, length, empty or short. None when it can."""
-    if finish in ("content_filter", "refusal"):
-        return finish
+    """Why a cleaned answer cannot be used, as docs/teacher.md lists the reasons; None when it can."""
+    ending = read_ending(finish)
+    if ending not in ("stop", "length"):
+        return ending
     if not text:
         return "empty"
     if REFUSAL.match(text):
         return "refusal"
-    if finish == "length":
+    if reason := leftover(text):
+        return reason
+    if ending == "length":
         return "length"
-    return "short" if len(ANY_WORD.findall(text)) < min_words else None
+    if JSON.match(text) or _decoded(text) is not None:
+        return "json"
+    return "short" if len(PART.findall(text)) < min_words else None
 
 
 def parse_list(text: str) -> list[str]:
@@ -96,25 +121,65 @@ def parse_list(text: str) -> list[str]:
     return list(filter(None, phrases.values()))
 
 
-def _thought(text: str) -> str:
-    match = THOUGHT.match(text)
-    return text[match.end() :] if match else text
-
-
 def _fence(text: str) -> str:
+    """What stands in the only fence, which the answer begins with."""
     match = FENCE.fullmatch(text)
-    return match[1] if match and "```" not in match[1] else text
+    return match["text"] if match and not re.search("```|~~~", match["after"] or "") else text
 
 
-def _lead_in(text: str) -> str:
+def _json(text: str) -> str:
+    """The one string in JSON: {"review": "..."}, ["..."], "..." with escapes."""
+    value = _decoded(text)
+    while isinstance(value, dict | list) and len(value) == 1:
+        value = next(iter(value.values())) if isinstance(value, dict) else value[0]
+    return value if isinstance(value, str) else text
+
+
+def _decoded(text: str):
+    """An object, a list or an escaped string of JSON; None when the text is nothing of that kind."""
+    if not text.startswith(("{", "[")) and not (text.startswith('"') and "\\" in text):
+        return None
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _lead_in(text: str, prompt: str) -> str:
     match = LEAD_IN.match(text)
-    return text[match.end() :] if match else text
+    if not match:
+        return text
+    rest = text[match.end() :]
+    if match["named"] is not None:
+        is_content = not _names_answer(match["named"], prompt) or SELF.search(match["more"])
+    else:
+        is_content = match["sure"] and not _is_about_answer(match["sure"]) and not match[0].rstrip(" \t").endswith("\n")
+    return text if is_content else rest
 
 
-def _label(text: str) -> str:
+def _label(text: str, prompt: str) -> str:
     """One label before the whole; where several lines have one, they are fields for the task to read."""
     match = LABEL.match(text)
-    return text[match.end() :] if match and len(FIELD.findall(text)) < 2 else text
+    if not match or len(FIELD.findall(text)) > 1 or not _names_answer(match["named"], prompt):
+        return text
+    return text[match.end() :]
+
+
+def _is_about_answer(words: str) -> bool:
+    return bool(re.search(rf"\b(?:{THINGS}|one|it|you go|you are|goes)s?\b", words, re.IGNORECASE))
+
+
+def _names_answer(phrase: str, prompt: str) -> bool:
+    """Whether a noun and the words before it name what was asked for, not what a text may be about: "Error message".
+
+    It does when the prompt has all those words, but does not show the phrase with a colon, which rows then have too.
+    """
+    *kinds, noun = phrase.casefold().split()
+    if KINDS.issuperset(kinds) or re.search(rf"\b(?:{OWN})s?\b", phrase, re.IGNORECASE):
+        return True
+    prompt, kinds = prompt.casefold(), [kind for kind in kinds if kind not in KINDS]
+    shown = f"{' '.join(kinds[-1:])} {noun}:" in prompt
+    return {*kinds, noun.rstrip("s")} <= {*PART.findall(prompt), *PART.findall(prompt.replace("s ", " "))} and not shown
 
 
 def _number(text: str) -> str:

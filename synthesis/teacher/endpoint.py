@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from math import inf
+from urllib.parse import parse_qsl, urlsplit
 
 from synthesis import UserError
 from synthesis.params import Params
-from synthesis.teacher import budget
+from synthesis.teacher import budget, refusals
+from synthesis.teacher.limits import PATIENCE, retry_after
 from synthesis.teacher.request import Failed, Rejected, Reply, Request
 
 DEFAULT_URL = "https://api.openai.com/v1"
-# Refusals of one prompt, which say nothing about the next: moderation, and prompts that are too long.
-ONE_ROW = re.compile(
-    r"content.?(filter|management|policy)|moderation|flagged|safety|context.?(length|window)|string_above_max_length"
-    r"|too (long|large|many tokens)|maximum (length|number of tokens)",
-    re.IGNORECASE,
-)
+KEPT = "What was answered is kept: `dvc repro` then asks for the rest only"
+SHOWN = 200  # characters of what came instead of an answer
 
 
 class Endpoint:
@@ -32,8 +29,9 @@ class Endpoint:
 
     def __init__(self, params: Params):
         self.settings, self.timeout = params.teacher, params.asking.timeout
-        self.base_url = (params.asking.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL).rstrip("/")
-        address = urlsplit(self.base_url)
+        address = urlsplit(params.asking.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL)
+        self.base_url = address._replace(query="", fragment="").geturl().rstrip("/")
+        self.query = dict(parse_qsl(address.query))  # of every call: Azure's api-version
         if address.scheme not in ("http", "https") or not address.hostname or address.username:
             raise UserError(
                 "asking.base_url (or OPENAI_BASE_URL) must be like https://host/v1, without a name or password"
@@ -53,47 +51,71 @@ class Endpoint:
         }
 
     def read(self, content: bytes, body: dict, headers: Mapping) -> Reply:
-        """The reply to a body. Raises Failed when it is no chat completion."""
-        try:
-            completion = json.loads(content)
-            choice = completion["choices"][0]
-            message = choice["message"]
-            refusal = message.get("refusal")
-            text = refusal or _text(message.get("content"))
-            finish = "refusal" if refusal else choice.get("finish_reason") or "stop"
-            usage = completion.get("usage") or {}
-            # An endpoint that does not count is taken to use a token a byte, the most there can be: budgets must hold.
-            tokens_in = usage.get("prompt_tokens", sum(len(part["content"].encode()) for part in body["messages"]))
-            tokens_out = usage.get("completion_tokens", len(text.encode("utf-8", "replace")))
-            model = completion.get("model") or body["model"]
-            reply = Reply(_storable(text), finish, int(tokens_in), int(tokens_out), _storable(model), headers)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            message = f"{self.base_url} answered, but not with a chat completion"
-            raise Failed(message, sent=True, headers=headers) from None
-        self.answered = True
-        return reply
+        """The reply to a body. Raises as `refusal` does when it holds an error, and Failed when it is no completion.
 
-    def refusal(self, status: int, headers: Mapping, content: bytes) -> Exception:
+        What stands beside the text may be missing or odd: an answer that was paid for counts.
+        """
+        completion = _completion(content)
+        choice = _first(completion.get("choices"))
+        message = _dict(choice.get("message"))
+        refusal = _text(message.get("refusal"))
+        text = refusal or _text(message.get("content")) or _text(choice.get("text"))
+        if error := choice.get("error") or (not text and completion.get("error")):
+            error = refusals.error(json.dumps({"error": error}).encode())
+            raise self.failure(refusals.status(error), error, headers, body)
+        if not message and "text" not in choice:
+            raise self._unreadable(content, headers)
+        usage = _dict(completion.get("usage"))
+        thoughts = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+        # An endpoint that does not count is taken to use a token a byte, the most there can be: budgets must hold.
+        tokens_in, tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        if tokens_in is None:
+            tokens_in = sum(len(part["content"].encode()) for part in body["messages"])
+        if tokens_out is None:
+            tokens_out = len((text + thoughts).encode("utf-8", "replace"))
+        reasoning = _count(_dict(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
+        self.answered = True
+        finish = "refusal" if refusal else str(choice.get("finish_reason") or "stop")
+        model = str(completion.get("model") or body["model"])
+        return Reply(_storable(text), finish, tokens_in, tokens_out, _storable(model), headers, reasoning)
+
+    def refusal(self, status: int, headers: Mapping, content: bytes, body: dict | None = None) -> Exception:
         """What an error status means: Failed for this call, Rejected for this row, UserError for the whole run."""
-        error = _error(content)
-        code, message = f"{error.get('code')} {error.get('type')}", self.safe(error.get("message"))
+        return self.failure(status, refusals.error(content), headers, body or {})
+
+    def failure(self, status: int | None, error: dict, headers: Mapping, body: dict) -> Exception:
+        """The same of an error that is read already. status: None where the endpoint gave none."""
+        text = f"{error.get('code')} {error.get('type')} {error.get('message')}"
+        message = self.safe(error.get("message"))
+        words = f"({status}): {message}" if status else f"with an error: {message}"
         if status == 401:
-            return UserError(f"{self.base_url} refuses the key (401): check OPENAI_API_KEY")
-        if status == 429 and "insufficient_quota" in code:
-            return UserError(f"{self.base_url}: the account's quota is used up (429): {message}")
-        if status in (408, 409, 425, 429) or status >= 500:
+            return UserError(f"{self.base_url} refuses the key (401): check OPENAI_API_KEY. It says: {message}")
+        if status == 429 and refusals.EMPTY.search(text):
+            return UserError(f"{self.base_url}: the account's quota is used up {words}. {KEPT}")
+        if status == 429 and refusals.DAILY.search(text) and not (retry_after(headers) or inf) < PATIENCE:
+            return UserError(f"{self.base_url}: the daily quota is used up {words}. {KEPT}, on another day")
+        if status and refusals.is_later(status):
             return Failed(f"{status}: {message}", limited=status == 429, headers=headers)
-        if status in (400, 403, 413, 422) and ONE_ROW.search(f"{code} {message}"):
-            return Rejected(f"refused by the endpoint ({status}): {message}")
-        reason = f"{self.base_url} refuses the request ({status}): {message}"
-        if status in (400, 413, 422):  # the settings, unless they were good enough for another row
-            return Rejected(reason) if self.answered else Failed(reason, fatal=True)
-        return UserError(f"{reason}; look at teacher.model and asking.base_url" if status == 404 else reason)
+        if refusals.is_about_row(text, body.get("max_completion_tokens") or body.get("max_tokens")):
+            return Rejected(f"refused by the endpoint {words}")
+        if status is None and not refusals.ACCOUNT.search(text):
+            reason = f"{self.base_url} answers {words} (is asking.base_url right? Most end in /v1)"
+            return Failed(reason, headers=headers, fatal=not self.answered)
+        return UserError(f"{self.base_url} refuses the request {words}; {refusals.advice(status, text)}. {KEPT}")
+
+    def _unreadable(self, content: bytes, headers: Mapping) -> Failed:
+        start = self.safe(content[:SHOWN].decode("utf-8", "replace") or "nothing")
+        reason = f"{self.base_url} answered, but not with a chat completion. What came begins: {start}"
+        if not self.answered:
+            reason += " (check asking.base_url, most end in /v1, and that teacher.extra asks for no `stream`)"
+        return Failed(reason, sent=self.answered, headers=headers, fatal=not self.answered)
 
     def safe(self, error) -> str:
         """One short line, without the key."""
         line, key = " ".join(str(error or "no reason given").split()), _key()
-        return (line.replace(key, "***") if key else line)[:300]
+        if len(key) >= 20 or (len(key) >= 8 and not key.isalpha()):  # not the `none` of a server without keys
+            line = line.replace(key, "***")
+        return line[:300]
 
 
 def read_key() -> str:
@@ -110,22 +132,35 @@ def _key() -> str:
     return os.environ.get("OPENAI_API_KEY", "").strip()
 
 
-def _error(content: bytes) -> dict:
-    """The `error` of a response, whatever its shape."""
+def _completion(content: bytes) -> dict:
+    """The JSON object of a response; an empty one when it is something else."""
     try:
-        error = json.loads(content)
+        return _dict(json.loads(content))
     except ValueError:
-        return {"message": content[:300].decode("utf-8", "replace")}
-    if isinstance(error, dict):
-        error = error.get("error", error)
-    return error if isinstance(error, dict) else {"message": error}
+        return {}
+
+
+def _dict(value) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _first(values) -> dict:
+    return _dict(values[0]) if isinstance(values, list) and values else {}
 
 
 def _text(content) -> str:
-    """A message's text; some endpoints send it in parts."""
+    """A message's text; some endpoints send it in parts, of which those that hold something else are left out."""
     if isinstance(content, list):
-        return "".join(part.get("text", "") for part in content)
-    return content or ""
+        parts = (part if isinstance(part, str) else _dict(part).get("text") for part in content)
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def _count(value) -> int | None:
+    """A number of tokens; None when it is none."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return int(value) if type(value) in (int, float) and 0 <= value < inf else None
 
 
 def _storable(text: str) -> str:

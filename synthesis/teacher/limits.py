@@ -23,7 +23,7 @@ LONGEST = 30
 PAUSE = 1  # seconds of the first common pause; doubles up to LONGEST
 PATIENCE = 600  # seconds; an endpoint that asks to wait longer (a day's quota) stops the run
 WINDOW = 60  # seconds during which most calls must fail before the run stops
-FEWEST = 20  # calls to judge by
+FEWEST = 20  # calls to judge by, and rows in a row that the endpoint refuses before the run stops
 CROWDED = 0.3  # share of recent calls that were refused (429) from which on all wait, not only the refused
 
 
@@ -53,6 +53,7 @@ class Limits:
         self.pause = 0.0  # how long the last common pause was; 0 when all is well
         self.refused = 0.0  # recent share of 429s
         self.average = None  # tokens of one call
+        self.rejected = 0  # rows that the endpoint refused since its last answer
         self.started = None
         self.recent = deque()  # (time, outcome) of the calls of the last WINDOW; the outcome "" is success
         self.counts = Counter()  # the same by outcome
@@ -76,6 +77,7 @@ class Limits:
 
     def answered(self, headers: Mapping, booked: float, tokens: int) -> None:
         """Learn from a reply."""
+        self.rejected = 0
         self._note("")
         self.refused *= 0.9
         if self.refused < CROWDED:
@@ -109,6 +111,16 @@ class Limits:
                 self.pause = wait or min(max(PAUSE, 2 * self.pause), LONGEST)
                 self.resume = now + self.pause
         return backoff if wait is None else wait + min(backoff, 1)
+
+    def reject(self, reason: str) -> None:
+        """Learn that the endpoint refused a row. Raises UserError when it refuses one after another."""
+        self.rejected += 1
+        if self.rejected >= FEWEST:
+            raise UserError(
+                f"stopped: {self.rejected} rows one after another had no answer, the last one because of: {reason}. "
+                "Change the settings, or the prompts, as it says. What was answered is kept: `dvc repro` then asks for "
+                "the rest only"
+            )
 
     def _note(self, outcome: str) -> None:
         now = time.monotonic()

@@ -7,8 +7,9 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 
 from tqdm import tqdm
 
@@ -16,12 +17,17 @@ from synthesis import UserError
 from synthesis.params import Params
 from synthesis.teacher.budget import Budget, Reached
 from synthesis.teacher.cleaning import clean, verdict
+from synthesis.teacher.endings import read_ending
 from synthesis.teacher.limits import Limits
+from synthesis.teacher.marks import UNFINISHED
+from synthesis.teacher.rejections import THOUGHTS, Rejections
 from synthesis.teacher.request import Answer, Check, Failed, Provider, Rejected, Reply, Request, canonical, sha256
 from synthesis.teacher.store import Store
 
 tqdm.monitor_interval = 0  # its thread has nothing to do here
 SHOWN = 400  # characters of a prompt or answer
+AHEAD = 4  # one row is claimed ahead for so many that are being asked for
+POLL = 0.5  # seconds between two looks at what other processes ask for
 
 
 @dataclass
@@ -34,6 +40,11 @@ class Row:
     size: int  # bytes of the body
     sample: int
     attempt: int = 0  # answers before this one that could not be used
+
+    @property
+    def id(self) -> tuple[str, int]:
+        """What others know the row by."""
+        return self.key, self.sample
 
 
 def rows(provider: Provider, requests: list[Request]) -> list[Row]:
@@ -67,6 +78,7 @@ class Asking:
         self.budget = Budget(asking.budget, price, before)
         self.limits = Limits(asking.requests_per_minute, asking.tokens_per_minute, provider.concurrency)
         self.rows = rows(provider, requests)
+        self.rejections = Rejections(title, len(self.rows), asking.max_rejected)
         self.answers: list[Answer | None] = [None] * len(self.rows)
         self.seconds = 0.0
         self.progress = None
@@ -76,8 +88,7 @@ class Asking:
         """The answers in the order of the requests. Raises UserError."""
         began = time.monotonic()
         try:
-            stored = self.store.stored([row.key for row in self.rows]) if self.store else ()
-            pending = [row for row in self.rows if row.key not in stored or not self._take_stored(row)]
+            pending = self._not_stored(self.rows)
             if pending:
                 await self._ask(pending)
         finally:
@@ -89,20 +100,52 @@ class Asking:
 
     async def _ask(self, pending: list[Row]) -> None:
         self.progress = Progress(self.title, len(self.rows), len(self.rows) - len(pending), self.budget)
-        rows = iter(pending)
+        workers = min(self.provider.concurrency, len(pending))
+        turns = asyncio.Queue(maxsize=max(1, workers // AHEAD))
 
         async def work():
-            for row in rows:
+            while row := await turns.get():
                 await self._finish(row)
+                if self.store:
+                    self.store.claims.free(row.id)
+
+        async def hand_out():
+            async for row in self._turns(pending, workers):
+                await turns.put(row)
+            for _ in range(workers):
+                await turns.put(None)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self.provider.concurrency, len(pending))):
+                group.create_task(hand_out())
+                for _ in range(workers):
                     group.create_task(work())
         except BaseExceptionGroup as errors:  # the first one stopped the others
             raise self._stopped(errors.exceptions[0]) from None
         finally:
             self.progress.close()
+
+    async def _turns(self, pending: list[Row], workers: int) -> AsyncIterator[Row]:
+        """Each row when it may be asked for: no other process is asking for it. Those that one is come last.
+
+        Some rows are claimed ahead of the workers, so that none waits for a claim.
+        """
+        size = workers
+        while pending:
+            rows, others = iter(pending), []
+            while batch := list(islice(rows, size)):
+                size = max(1, workers // AHEAD)
+                ids = [row.id for row in batch]
+                claimed = await self.store.claim(ids) if self.store else ids
+                for row in batch:
+                    if row.id in claimed:
+                        yield row
+                    else:
+                        others.append(row)
+            if others:
+                self.progress.wait(len(others), self.store.claims.others)
+                await asyncio.sleep(POLL)
+            pending = self._not_stored(others)
 
     async def _finish(self, row: Row) -> None:
         """Ask until the row has an answer, or was tried often enough."""
@@ -111,6 +154,7 @@ class Asking:
                 if self._take(row, await self._answer(row)):
                     return
         except Rejected as error:
+            self.limits.reject(str(error))
             self._settle(row, "", "", str(error))
 
     async def _answer(self, row: Row) -> Reply:
@@ -135,6 +179,11 @@ class Asking:
                 self.budget.release(bound)
             await asyncio.sleep(self.limits.failed(failure, tries))
 
+    def _not_stored(self, rows: list[Row]) -> list[Row]:
+        """Those of the rows that the store's answers do not settle."""
+        stored = self.store.stored([row.key for row in rows]) if self.store else ()
+        return [row for row in rows if row.key not in stored or not self._take_stored(row)]
+
     def _take_stored(self, row: Row) -> bool:
         """Whether the store's answers settle the row. Those that cannot be used are passed over."""
         while self.store and (reply := self.store.get(row.key, row.sample, row.attempt)):
@@ -149,7 +198,9 @@ class Asking:
         reason = verdict(text, reply.finish, self.settings.min_words)
         if self.check and reason is None:
             text, reason = self.check(text, row.request)
-        if reason and row.attempt + 1 < self.settings.attempts:
+        if (not text or reason == UNFINISHED) and read_ending(reply.finish) == "length":  # another would be cut too
+            reason = THOUGHTS
+        elif reason and row.attempt + 1 < self.settings.attempts:
             row.attempt += 1
             return False
         self._settle(row, text, reply.model, reason)
@@ -160,6 +211,7 @@ class Asking:
         self.answers[row.place] = Answer(text, row.key, row.sample, row.attempt, prompt, model, reason)
         if self.progress:
             self.progress.step(row.request, text, reason)
+        self.rejections.add(row.request, text, reason)
 
     def _stopped(self, error: BaseException) -> BaseException:
         if not isinstance(error, Reached):
@@ -183,6 +235,7 @@ class Progress:
         self.budget = budget
         pending = total - done
         self.finished, self.shown = 0, {1, pending // 10, pending // 2} - {0}
+        self.waits = False
 
     def step(self, request: Request, text: str, rejected: str | None) -> None:
         """One more row is finished."""
@@ -195,6 +248,14 @@ class Progress:
             reason = f" (rejected: {rejected})" if rejected else ""
             sample = f"--- asked ---\n{_short(request.prompt)}\n--- answered{reason} ---\n{_short(text)}\n---"
             self.bar.write(sample, file=sys.stderr)
+
+    def wait(self, rows: int, processes: set[str]) -> None:
+        """Say once that only rows are left which other processes ask for."""
+        if not self.waits:
+            names = ", ".join(sorted(processes))
+            message = f"{self.bar.desc}: {rows:,} rows are asked for by another process ({names}): waiting for it"
+            self.bar.write(message, file=sys.stderr)
+        self.waits = True
 
     def close(self) -> None:
         """End the line."""

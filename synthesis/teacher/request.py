@@ -42,6 +42,7 @@ class Reply:
     tokens_out: int = 0
     model: str = ""
     headers: Mapping = field(default_factory=dict, repr=False, compare=False)  # rate limits stand here; never stored
+    tokens_reasoning: int = 0  # of tokens_out, those of thoughts that the endpoint keeps to itself; never stored
 
 
 @dataclass(frozen=True)

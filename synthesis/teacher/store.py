@@ -2,13 +2,13 @@
 
 SQLite in WAL mode with synchronous=FULL: what is committed survives kill -9 as well as a power cut. One
 thread commits for all, in groups, so that hundreds of answers share one fsync and nobody waits for a disk.
+Which rows are being asked for, and by whom, stands in the same file: claims.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import queue
 import sqlite3
 import threading
@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from synthesis import UserError
+from synthesis.paths import user_file
+from synthesis.teacher.claims import Claims, Key
 from synthesis.teacher.request import Reply, canonical, digest
 
-VERSION = 1
-GROUP = 200  # answers in one commit at most
+VERSION = 2  # 1 had no claims
+GROUP = 200  # answers, or groups of claims, in one commit at most
 WAIT = 60  # seconds to wait for another process that writes
 COLUMNS = ["request", "sample", "attempt", "body", "text", "finish", "tokens_in", "tokens_out", "model", "created"]
 SCHEMA = """
@@ -30,7 +32,9 @@ create table if not exists answers (
   finish text not null, tokens_in integer not null, tokens_out integer not null, model text not null,
   created real not null, used real not null, hits integer not null default 0,
   primary key (request, sample, attempt));
-pragma user_version = 1;
+create table if not exists claims (
+  request text not null, sample integer not null, owner text not null, primary key (request, sample)) without rowid;
+pragma user_version = 2;
 commit;
 """
 GET = """select rowid, text, finish, tokens_in, tokens_out, model from answers
@@ -42,11 +46,7 @@ PLACES = f"({', '.join('?' * (len(COLUMNS) + 1))})"
 
 def default_path() -> Path:
     """$TEACHER_STORE, or a file in the user's cache directory."""
-    if path := os.environ.get("TEACHER_STORE"):
-        return Path(path)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("synthesis-step-by-step")) / "teacher.sqlite"
+    return user_file("TEACHER_STORE", "teacher.sqlite")
 
 
 class Store:
@@ -62,6 +62,7 @@ class Store:
             self.reading = self._connect()
             self._create()
         self.hits = set()  # rowids of the answers that were taken
+        self.claims = Claims(self.path)
         self.waiting = queue.SimpleQueue()
         self.writer = None
 
@@ -82,19 +83,17 @@ class Store:
 
     async def put(self, request: str, sample: int, attempt: int, body: dict, reply: Reply) -> Reply:
         """Keep an answer; return when it is on disk. What is returned is the answer that others see, too."""
-        if self.writer is None:
-            self.writer = threading.Thread(target=self._write, name="teacher store", daemon=True)
-            self.writer.start()
         now = time.time()
         row = (request, sample, attempt, canonical(body), reply.text, reply.finish)
         row += (reply.tokens_in, reply.tokens_out, reply.model, now, now)
-        loop = asyncio.get_running_loop()
-        done = loop.create_future()
-        self.waiting.put((row, reply, loop, done))
-        return await done
+        return await self._written((row, reply))
+
+    async def claim(self, keys: list[Key]) -> set[Key]:
+        """Claim rows, each a request and a sample. Returns those that no other living process has claimed."""
+        return await self._written(keys)
 
     def close(self) -> None:
-        """Write what still waits, and count the hits."""
+        """Write what still waits, count the hits, and give the claims up."""
         if self.writer:
             self.waiting.put(None)
             self.writer.join()
@@ -102,6 +101,7 @@ class Store:
             if self.hits:
                 mark = "update answers set hits = hits + 1, used = ? where rowid in (select value from json_each(?))"
                 self.reading.execute(mark, (time.time(), json.dumps(sorted(self.hits))))
+            self.claims.close(self.reading)
             self.reading.close()
 
     def _connect(self):
@@ -125,8 +125,18 @@ class Store:
                     time.sleep(pause)
             self.reading.executescript(SCHEMA)
 
+    async def _written(self, what: tuple | list):
+        """What comes of an answer (row, reply) or of claims [key, ...] when the writer has committed them."""
+        if self.writer is None:
+            self.writer = threading.Thread(target=self._write, name="teacher store", daemon=True)
+            self.writer.start()
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        self.waiting.put((what, loop, done))
+        return await done
+
     def _write(self) -> None:
-        """The one writer: takes what waits, commits it in one statement, and wakes those who wait."""
+        """The one writer: takes what waits, commits it in one transaction, and wakes those who wait."""
         connection = None
         while (first := self.waiting.get()) is not None:
             group = [first]
@@ -138,20 +148,18 @@ class Store:
             try:
                 with self._guard():
                     connection = connection or self._connect()
-                    kept = self._commit(connection, group)
+                    results = self._commit(connection, [what for what, *_ in group])
             except Exception as error:  # whatever it is, those who wait must hear of it
-                kept = [error] * len(group)
-            group[0][2].call_soon_threadsafe(_wake, group, kept)
+                results = [error] * len(group)
+            group[0][1].call_soon_threadsafe(_wake, group, results)
         if connection:
             connection.close()
 
-    @staticmethod
-    def _commit(connection, group: list) -> list[Reply]:
-        values = [value for row, *_ in group for value in row]
-        written = connection.execute(PUT + ",".join([PLACES] * len(group)), values).rowcount
-        if written == len(group):
-            return [reply for _, reply, *_ in group]
-        return [Reply(*connection.execute(GET, row[:3]).fetchone()[1:]) for row, *_ in group]
+    def _commit(self, connection, group: list) -> list[Reply | set[Key]]:
+        with connection:
+            connection.execute("begin immediate")
+            kept = iter(_insert(connection, [what for what in group if isinstance(what, tuple)]))
+            return [next(kept) if isinstance(what, tuple) else self.claims.take(connection, what) for what in group]
 
     @contextmanager
     def _guard(self):
@@ -225,8 +233,16 @@ class Store:
         return count
 
 
-def _wake(group: list, kept: list) -> None:
-    for (*_, done), result in zip(group, kept, strict=True):
+def _insert(connection, answers: list[tuple]) -> list[Reply]:
+    """Keep answers, each a row and its reply, in one statement. Returns those that others see, too."""
+    values = [value for row, _ in answers for value in row]
+    if answers and connection.execute(PUT + ",".join([PLACES] * len(answers)), values).rowcount < len(answers):
+        return [Reply(*connection.execute(GET, row[:3]).fetchone()[1:]) for row, _ in answers]
+    return [reply for _, reply in answers]
+
+
+def _wake(group: list, results: list) -> None:
+    for (*_, done), result in zip(group, results, strict=True):
         if done.done():  # the run was stopped meanwhile
             continue
         if isinstance(result, Exception):

@@ -22,8 +22,9 @@ from tqdm import tqdm
 from synthesis import UserError
 from synthesis.params import Params
 from synthesis.run import Run
+from synthesis.teacher import refusals
 from synthesis.teacher.endpoint import Endpoint
-from synthesis.teacher.request import Failed, Reply, canonical, digest
+from synthesis.teacher.request import Failed, Rejected, Reply, canonical, digest
 from synthesis.teacher.store import Store, default_path
 
 from .batches import URL, Batches
@@ -246,8 +247,12 @@ class Provider(Endpoint):
         try:
             if status == 200:
                 return {name: self.read(content, bodies[name], {})}
-            failure = self.refusal(status, {}, content) if status else Failed(self.safe(error and error.get("message")))
-        except Failed as unreadable:
+            if status:
+                failure = self.refusal(status, {}, content, bodies[name])
+            else:
+                error = refusals.error(json.dumps({"error": error}).encode())
+                failure = self.failure(refusals.status(error), error, {}, bodies[name])
+        except (Failed, Rejected, UserError) as unreadable:
             failure = unreadable
         if isinstance(failure, Failed) and failure.fatal:  # no answer in the whole batch: the settings are to blame
             failure = UserError(str(failure))

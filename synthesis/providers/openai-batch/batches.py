@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import count
 from pathlib import Path
 
 from synthesis import UserError
-from synthesis.teacher.endpoint import Endpoint, read_key
+from synthesis.teacher import refusals
+from synthesis.teacher.endpoint import SHOWN, Endpoint, read_key
 from synthesis.teacher.limits import QUICK, TRIES, retry_after
-from synthesis.teacher.request import Failed
+from synthesis.teacher.request import Failed, Rejected
 
 BACKOFF, LONGEST = 1.0, 60.0  # seconds before a failed call is made again: the first pause, and what it doubles up to
 URL = "/v1/chat/completions"
@@ -25,7 +27,11 @@ class Batches:
 
         self.endpoint, self.reached = endpoint, False
         self.client = AsyncOpenAI(
-            api_key=read_key(), base_url=endpoint.base_url, timeout=endpoint.timeout, max_retries=0
+            api_key=read_key(),
+            base_url=endpoint.base_url,
+            default_query=endpoint.query,
+            timeout=endpoint.timeout,
+            max_retries=0,
         )
 
     async def create(self, draft: Path):
@@ -35,10 +41,12 @@ class Batches:
             if batch := await self._find(draft):
                 return batch
             with draft.open("rb") as content:
-                uploaded = await self.client.files.create(file=(f"{draft.stem}.jsonl", content), purpose="batch")
-            return await self.client.batches.create(
-                input_file_id=uploaded.id, endpoint=URL, completion_window="24h", metadata={MARK: draft.stem}
+                file = await self.client.files.create(file=(f"{draft.stem}.jsonl", content), purpose="batch")
+            name = self._checked(file).id
+            batch = await self.client.batches.create(
+                input_file_id=name, endpoint=URL, completion_window="24h", metadata={MARK: draft.stem}
             )
+            return self._checked(batch)
 
         return await self._call(create)
 
@@ -52,7 +60,7 @@ class Batches:
 
         async def retrieve():
             try:
-                return await self.client.batches.retrieve(name)
+                return self._checked(await self.client.batches.retrieve(name))
             except NotFoundError:
                 return None
 
@@ -60,7 +68,11 @@ class Batches:
 
     async def cancel(self, name: str):
         """End a batch; what is answered by then can still be read."""
-        return await self._call(lambda: self.client.batches.cancel(name))
+
+        async def cancel():
+            return self._checked(await self.client.batches.cancel(name))
+
+        return await self._call(cancel)
 
     async def lines(self, file: str) -> list[bytes]:
         """The lines of a result file."""
@@ -74,14 +86,24 @@ class Batches:
     async def _find(self, draft: Path):
         earliest = draft.stat().st_mtime - 3600  # clocks differ
         async for batch in self.client.batches.list(limit=100):  # the newest first
+            self._checked(batch)
             if (batch.metadata or {}).get(MARK) == draft.stem:
                 return batch
             if batch.created_at < earliest:
                 break
         return None
 
+    def _checked(self, made):
+        """A file or a batch. Raises ValueError, or what `Endpoint.failure` says, when something else came instead."""
+        if error := getattr(made, "error", None):
+            error = refusals.error(json.dumps({"error": error}, default=str).encode())
+            raise self.endpoint.failure(refusals.status(error), error, {}, {})
+        if not getattr(made, "id", None):
+            raise ValueError(f"what came is no answer of a Batch API: {str(made)[:SHOWN]}")
+        return made
+
     async def _call(self, action):
-        from openai import APIError, APIStatusError
+        from openai import APIConnectionError, APIError, APIStatusError
 
         endpoint = self.endpoint
         for tries in count(1):
@@ -91,11 +113,14 @@ class Batches:
                 return result
             except APIStatusError as error:
                 failure = endpoint.refusal(error.status_code, error.response.headers, error.response.content)
-                if not isinstance(failure, Failed) or failure.fatal:
-                    raise UserError(str(failure)) from None
-            except (APIError, ValueError) as error:  # ValueError: what came is not JSON
-                cause = endpoint.safe(error.__cause__ or error)
-                failure = Failed(f"{endpoint.base_url} cannot be reached: {cause}")
+            except (Failed, Rejected) as error:
+                failure = error
+            except APIConnectionError as error:
+                failure = Failed(f"{endpoint.base_url} cannot be reached: {endpoint.safe(error.__cause__ or error)}")
+            except (APIError, ValueError, AttributeError, TypeError) as error:  # what came is not what the client reads
+                failure = Failed(f"{endpoint.base_url} (is asking.base_url right?): {endpoint.safe(error)}")
+            if not isinstance(failure, Failed):
+                raise UserError(str(failure))
             if tries == (TRIES if self.reached else QUICK):
                 raise UserError(f"{failure} ({tries} times)")
             await asyncio.sleep(retry_after(failure.headers) or min(BACKOFF * 2 ** (tries - 1), LONGEST))

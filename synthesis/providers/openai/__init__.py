@@ -46,7 +46,7 @@ class Provider(Endpoint):
         except (httpx2.TransportError, aiohttp.ClientError, OSError) as error:
             raise self._lost(_root(error)) from None
         if response.status_code != 200:
-            raise self.refusal(response.status_code, response.headers, response.content)
+            raise self.refusal(response.status_code, response.headers, response.content, body)
         return self.read(response.content, body, response.headers)
 
     async def close(self) -> None:
@@ -62,7 +62,7 @@ class Provider(Endpoint):
         client = AsyncOpenAI(api_key=key, base_url=self.base_url, http_client=self.http)
         headers = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
         self.headers = httpx2.Headers(headers | client.auth_headers).raw  # encoded once, like the URL
-        self.url = httpx2.URL(f"{client.base_url}chat/completions")
+        self.url = httpx2.URL(f"{client.base_url}chat/completions", params=self.query or None)
         return self.http
 
     def _lost(self, error: BaseException) -> Exception:
