@@ -36,6 +36,11 @@ EMPTY = re.compile(
     r"|(account|balance|credit)\w* is (empty|used up)",
     re.IGNORECASE,
 )
+UNKNOWN = re.compile(
+    r"\b(unknown|unsupported|unrecogni[sz]ed|unexpected|no|not (a|an)) (\w+ )?(parameter|argument|field|input)"
+    r"|not (supported|permitted|allowed)|does not (support|accept)|unsupported_(parameter|value)|extra inputs",
+    re.IGNORECASE,
+)
 DAILY = re.compile(r"per.?day|\bdaily\b|\b[RT]PD\b", re.IGNORECASE)
 
 
@@ -102,6 +107,8 @@ def _is_about_max_tokens(text: str, max_tokens: int) -> bool:
 
 def advice(status: int | None, text: str) -> str:
     """What to do about a refusal that is about no row."""
+    if UNKNOWN.search(text):
+        return "leave what it does not know empty in teacher, and put what it wants into teacher.extra"
     if MAX_TOKENS.search(text) or TOO_LONG.search(text):
         return "lower teacher.max_tokens, or let the server read longer contexts"
     if ACCOUNT.search(text) or status == 402:

@@ -63,6 +63,8 @@ def advice(reason: str, step: str) -> str:
         return "Raise teacher.max_tokens, or turn thinking down in teacher.extra"
     if reason.startswith("refused by the endpoint"):
         return "Change what the endpoint refuses"
+    if reason.startswith("finish_reason"):
+        return "The endpoint broke off: look at it, or try another one"
     return f"Change the prompt ({step}.md) or the model"
 
 
