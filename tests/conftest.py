@@ -6,15 +6,26 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 from tests import people
 
+os.environ["OMP_NUM_THREADS"] = "1"  # tables and models this small gain nothing from more, and each core has a worker
+
 ROOT = Path(__file__).parent.parent
-LOCAL = {"NO_PROXY": "*", "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t"}
+LOCAL = {
+    "NO_PROXY": "*",
+    "GIT_AUTHOR_NAME": "t",
+    "GIT_AUTHOR_EMAIL": "t@t",
+    "GIT_COMMITTER_NAME": "t",
+    "GIT_COMMITTER_EMAIL": "t@t",
+    "DVC_GLOBAL_CONFIG_DIR": str(ROOT / "tests" / "dvc"),  # no process that phones home after each command
+}
 SMALL = {
     "task.reviews.gold.budget": 120,
     "task.reviews.gold.test_rows": 80,
@@ -34,15 +45,9 @@ class Repository:
     def run(self, *words: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess:
         tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         store = str(self.folder.parent / "teacher.sqlite")
-        environment = {
-            **os.environ,
-            **LOCAL,
-            "GIT_COMMITTER_EMAIL": "t@t",
-            "PATH": tools,
-            "TEACHER_STORE": store,
-            **env,
-        }
+        environment = {**os.environ, **LOCAL, "PATH": tools, "TEACHER_STORE": store, **env}
         environment.pop("PYTHONPATH", None)
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the stages of a pipeline compile the same files
         done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=900)
         if ok and done.returncode:
             raise AssertionError(f"{' '.join(words)}\n{done.stdout}\n{done.stderr}")
@@ -117,17 +122,56 @@ def copied(repository: Repository, place: Path) -> Repository:
     return Repository(place / "repository")
 
 
-@pytest.fixture(autouse=True, scope="session")
-def ctrl_c():
-    """A job in the background of a shell ignores Ctrl-C, and so would the processes that tests start and stop."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What all processes of a run share
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory) -> Repository:
-    """A repository in which `dvc repro` has run. Do not change it: copy it by the fixture `repository`."""
-    repository = checkout(tmp_path_factory.mktemp("reproduced") / "repository")
-    return run_and_committed(repository)
+def once(tmp_path_factory):
+    """Call once(name, prepare): a repository that the first process to ask makes, and that all others then use.
+
+    `prepare` makes it in an empty folder.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # where each worker has a folder of its own in the one of the run
+        shared = shared.parent
+
+    def once(name: str, prepare: Callable[[Path], Repository]) -> Repository:
+        folder = shared / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                draft = tmp_path_factory.mktemp(name)
+                prepare(draft)
+                draft.rename(folder)
+        return Repository(folder / "repository")
+
+    return once
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of prepared repositories come first: one process prepares while others begin in the middle of the list.
+
+    What is quick comes last and keeps all processes busy to the end.
+    """
+    order = ["all_kinds", "experiments", "reproduced", "fresh"]
+    items.sort(key=lambda item: next((i for i, name in enumerate(order) if name in item.fixturenames), len(order)))
+
+
+@pytest.fixture(scope="session")
+def reproduced(once) -> Repository:
+    """A repository in which `dvc repro` has run. Only read its files: `repository` is a copy."""
+    return once("reproduced", lambda folder: run_and_committed(checkout(folder / "repository")))
+
+
+@pytest.fixture(scope="session")
+def all_kinds(once, reproduced) -> Repository:
+    """A repository in which `dvc repro` has run for the five tasks. Only read its files: `side_by_side` is a copy."""
+
+    def prepare(folder: Path) -> Repository:
+        repository = copied(reproduced, folder)
+        people.add(repository)
+        return run_and_committed(repository)
+
+    return once("all_kinds", prepare)
 
 
 @pytest.fixture
@@ -137,20 +181,18 @@ def repository(reproduced, tmp_path) -> Repository:
 
 
 @pytest.fixture
+def side_by_side(all_kinds, tmp_path) -> Repository:
+    """A reproduced repository of the test's own, with the five tasks."""
+    return copied(all_kinds, tmp_path)
+
+
+@pytest.fixture
 def fresh(tmp_path) -> Repository:
     """A repository in which nothing has run yet."""
     return checkout(tmp_path / "repository")
 
 
-@pytest.fixture(scope="session")
-def all_kinds(tmp_path_factory) -> Repository:
-    """A repository in which `dvc repro` has run for the five tasks. Do not change it: use `side_by_side`."""
-    repository = checkout(tmp_path_factory.mktemp("kinds") / "repository")
-    people.add(repository)
-    return run_and_committed(repository)
-
-
-@pytest.fixture
-def side_by_side(all_kinds, tmp_path) -> Repository:
-    """A reproduced repository of the test's own, with the five tasks."""
-    return copied(all_kinds, tmp_path)
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c():
+    """A job in the background of a shell ignores Ctrl-C, and so would the processes that tests start and stop."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

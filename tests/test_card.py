@@ -111,15 +111,15 @@ def hub():
     server.server_close()
 
 
-def test_publish(reproduced, hub, tmp_path):
+def test_publish(repository, hub, tmp_path):
     env = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path), "HF_TOKEN": ""}
-    done = reproduced.command("publish", "reviews", "o/n", "--dry-run", **env)
+    done = repository.command("publish", "reviews", "o/n", "--dry-run", **env)
     assert [line.split()[-1] for line in done.stdout.splitlines()] == [*FILES, "o/n"]
-    done = reproduced.command("publish", "reviews", "o/n", ok=False, **env)
+    done = repository.command("publish", "reviews", "o/n", ok=False, **env)
     assert done.stderr == "error: the hub wants a token: `hf auth login`, or HF_TOKEN in the environment\n"
     assert hub.seen == []
 
-    done = reproduced.command("publish", "reviews", "o/n", **{**env, "HF_TOKEN": TOKEN})
+    done = repository.command("publish", "reviews", "o/n", **{**env, "HF_TOKEN": TOKEN})
     assert done.stdout.splitlines()[-1].endswith("/datasets/o/n/commit/1")
     created = next(json.loads(body) for path, _, body in hub.seen if path == "/api/repos/create")
     assert (created["visibility"], created["type"]) == ("private", "dataset")
@@ -130,12 +130,12 @@ def test_publish(reproduced, hub, tmp_path):
         for entry in entries
         if entry["key"] == "file"
     }
-    assert sent["default/train.parquet"] == (reproduced.folder / "data/reviews/round2/train.parquet").read_bytes()
+    assert sent["default/train.parquet"] == (repository.folder / "data/reviews/round2/train.parquet").read_bytes()
     assert sorted(sent) == FILES
     assert {key for _, key, _ in hub.seen} == {f"Bearer {TOKEN}"}
 
     hub.status = 403
-    done = reproduced.command("publish", "reviews", "o/n", ok=False, **{**env, "HF_TOKEN": TOKEN})
+    done = repository.command("publish", "reviews", "o/n", ok=False, **{**env, "HF_TOKEN": TOKEN})
     assert done.returncode == 1
     assert done.stderr.startswith("error: o/n: ") and len(done.stderr.splitlines()) == 1
     assert TOKEN not in done.stderr
@@ -149,8 +149,8 @@ def test_publish(reproduced, hub, tmp_path):
         (["r", "o/n"], "no task `r`"),
     ],
 )
-def test_publish_says_what_is_wrong(reproduced, words, message):
-    done = reproduced.command("publish", *words, "--dry-run", ok=False)
+def test_publish_says_what_is_wrong(repository, words, message):
+    done = repository.command("publish", *words, "--dry-run", ok=False)
     assert done.returncode == 1
     assert message in done.stderr
 

@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -182,18 +183,22 @@ def test_lines_by_budget():
 # The command
 
 
-@pytest.fixture(scope="module")
-def experiments(reproduced, tmp_path_factory) -> Repository:
+@pytest.fixture(scope="session")
+def experiments(once, reproduced) -> Repository:
     """main and two experiments: `direct`, with other prompts; `few`, with fewer gold rows, rounds and more seeds.
 
-    Do not change it: copy it.
+    Only read its files: `inside` is a copy.
     """
-    repository = copied(reproduced, tmp_path_factory.mktemp("experiments"))
-    run = ["dvc", "exp", "run", "--temp"]
-    repository.run(*run, "-n", "direct", "-S", "prompts=direct")
-    changes = ["task.reviews.gold.budget=60", "student.seeds=2", "rounds=[{q:0,next:1}]"]
-    repository.run(*run, "-n", "few", *(word for change in changes for word in ("-S", change)))
-    return repository
+
+    def prepare(folder: Path) -> Repository:
+        repository = copied(reproduced, folder)
+        run = ["dvc", "exp", "run", "--temp"]
+        repository.run(*run, "-n", "direct", "-S", "prompts=direct")
+        changes = ["task.reviews.gold.budget=60", "student.seeds=2", "rounds=[{q:0,next:1}]"]
+        repository.run(*run, "-n", "few", *(word for change in changes for word in ("-S", change)))
+        return repository
+
+    return once("experiments", prepare)
 
 
 @pytest.fixture
@@ -222,10 +227,10 @@ def refused(*words) -> str:
     return str(error.value)
 
 
-def test_arms_and_gold_side_by_side(experiments):
-    out = experiments.folder.parent / "out" / "arms"
+def test_arms_and_gold_side_by_side(inside):
+    out = inside.folder.parent / "out" / "arms"
     revisions = ["main", "direct", "few", "workspace"]
-    printed = experiments.command("compare", *revisions, "--spread", "--out", str(out)).stdout
+    printed = inside.command("compare", *revisions, "--spread", "--out", str(out)).stdout
     with out.with_suffix(".csv").open() as file:
         rows = list(csv.DictReader(file))
     main, direct, few, workspace, gold = rows
@@ -233,7 +238,7 @@ def test_arms_and_gold_side_by_side(experiments):
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert [row["arm"] for row in rows] == ["main", "direct", "few", "workspace", GOLD]
 
-    metrics = experiments.folder / "metrics/reviews"
+    metrics = inside.folder / "metrics/reviews"
     learned, cost = (json.loads((metrics / file).read_text()) for file in ("final.json", "cost.json"))
     assert int(main["rows"]) == learned["rows"]
     assert int(main["calls"]) == cost["total"]["calls"]
@@ -245,7 +250,7 @@ def test_arms_and_gold_side_by_side(experiments):
     assert int(few["calls"]) < int(main["calls"])
     assert [gold[key] for key in ("rows", "gold_rows", "calls", "tokens", "dollars")] == ["90", "90", "0", "0", "0.0"]
 
-    data = experiments.folder / "data/reviews"
+    data = inside.folder / "data/reviews"
     tests = [files.read(data / name / "predictions.parquet").query("split == 'test'") for name in (".", "baseline")]
     final, alone = ((answers.predicted == answers.label).to_numpy() for answers in tests)
     won, lost = (alone & ~final).sum(), (final & ~alone).sum()

@@ -23,12 +23,12 @@ def estimate(repository, *words, **env) -> dict[str, list[str]]:
     return found
 
 
-def test_the_template_teacher_costs_nothing(reproduced):
-    found = estimate(reproduced)
+def test_the_template_teacher_costs_nothing(repository):
+    found = estimate(repository)
     assert found["reviews rationales"][:6] == ["2", "0", "~0", "0", "0.0000", "0.0000"]
     assert found["reviews seed"][0] == "40"
     for q in (0, 1):
-        metrics = json.loads((reproduced.folder / f"metrics/reviews/round{q}/extrapolate.json").read_text())
+        metrics = json.loads((repository.folder / f"metrics/reviews/round{q}/extrapolate.json").read_text())
         assert found[f"reviews extrapolate {q}"][0] == str(metrics["rows"])
 
 
@@ -79,14 +79,14 @@ def test_what_is_stored_counts_and_is_not_spent_again_and_the_budget_spans_stage
         assert estimate(repository) == estimate(repository), "looking changes nothing"
 
 
-def test_cost_is_the_sum_of_the_stages(reproduced):
-    cost = json.loads((reproduced.folder / "metrics/reviews/cost.json").read_text())
+def test_cost_is_the_sum_of_the_stages(repository):
+    cost = json.loads((repository.folder / "metrics/reviews/cost.json").read_text())
     assert list(cost) == ["rationales", "seed", "extrapolate0", "extrapolate1", "total"]
-    seed = json.loads((reproduced.folder / "metrics/reviews/seed.json").read_text())
+    seed = json.loads((repository.folder / "metrics/reviews/seed.json").read_text())
     assert cost["seed"] == {name: seed[name] for name in cost["seed"]}
     calls = sum(stage["calls"] for name, stage in cost.items() if name != "total")
     assert cost["total"]["calls"] == calls > 40 and cost["total"]["dollars"] == 0
-    assert "metrics/reviews/cost.json" in reproduced.run("dvc", "metrics", "show").stdout
+    assert "metrics/reviews/cost.json" in repository.run("dvc", "metrics", "show").stdout
 
 
 def test_spent_before_is_upstream_and_the_other_tasks_but_nothing_downstream(tmp_path, monkeypatch):

@@ -20,11 +20,11 @@ def read(repository, name: str):
     return files.read(repository.folder / "data" / name)
 
 
-def test_an_extrapolated_row_leads_to_the_wrong_answer(reproduced):
-    row = read(reproduced, "reviews/round2/additional.parquet").iloc[0]
-    found = lineage(reproduced, row.id)
+def test_an_extrapolated_row_leads_to_the_wrong_answer(repository):
+    row = read(repository, "reviews/round2/additional.parquet").iloc[0]
+    found = lineage(repository, row.id)
     assert list(found) == ["gold", "student", "prompt", "teacher", "row", "fate"]
-    error = read(reproduced, "reviews/round1/errors.parquet").set_index("id").loc[row.parent]
+    error = read(repository, "reviews/round1/errors.parquet").set_index("id").loc[row.parent]
     assert found["gold"] == {"id": row.parent, "text": error.text, "label": error.label}
     assert found["student"]["round"] == 1
     assert found["student"]["predicted"] == error.predicted != error.label
@@ -35,9 +35,9 @@ def test_an_extrapolated_row_leads_to_the_wrong_answer(reproduced):
     assert found["teacher"]["source"].startswith("made again")
 
 
-def test_rows_of_every_kind(all_kinds):
+def test_rows_of_every_kind(side_by_side):
     for task, name in (("rte", "round1"), ("adversarial_qa", "round1"), ("adversarial_qa", "seed")):
-        found = lineage(all_kinds, f"{name}-0", task)
+        found = lineage(side_by_side, f"{name}-0", task)
         assert found["row"]["id"] == f"{name}-0"
         assert found["teacher"]["source"].startswith("made again")
         assert ("student" in found) == (name == "round1")
@@ -85,8 +85,8 @@ def test_a_terminal_is_shown_escapes():
         (["seed-1", "nothing"], "params.yaml has no task `nothing`"),
     ],
 )
-def test_unknown_rows(reproduced, words, message):
-    done = reproduced.command("lineage", *words, ok=False)
+def test_unknown_rows(repository, words, message):
+    done = repository.command("lineage", *words, ok=False)
     assert done.returncode == 1
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

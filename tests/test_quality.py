@@ -176,9 +176,9 @@ def test_every_kind_has_its_numbers(all_kinds):
         assert (data / "coverage/map.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_coverage_is_drawn_by_set(reproduced, tmp_path):
+def test_coverage_is_drawn_by_set(repository, tmp_path):
     sweep = "data/reviews/coverage/sweep.csv"
-    reproduced.run("dvc", "plots", "show", "-o", str(tmp_path), sweep)
+    repository.run("dvc", "plots", "show", "-o", str(tmp_path), sweep)
     page = (tmp_path / "index.html").read_text()
     sets = "gold", "seed", "final"
     assert [name for name in sets if f'"set": "{name}"' in page] == list(sets)

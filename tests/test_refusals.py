@@ -2,6 +2,7 @@
 
 import json
 import time
+from importlib import import_module
 
 import pytest
 import yaml
@@ -267,6 +268,7 @@ def test_an_error_in_a_choice_is_asked_again():
 
 @pytest.mark.parametrize("path", ["", "/v1/batches"])
 def test_a_batch_endpoint_that_is_none(batches, monkeypatch, path):
+    monkeypatch.setattr(import_module("synthesis.providers.openai-batch.batches"), "BACKOFF", 0.01)
     monkeypatch.setattr(batches, "reply", None, raising=False)
     for reply in ({"error": {"message": "no such thing here", "code": 404}}, {"what": "is this"}, b"<!doctype html>"):
         monkeypatch.setattr(batches.server.RequestHandlerClass, "reply", lambda *_, reply=reply: reply)

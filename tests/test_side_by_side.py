@@ -28,8 +28,8 @@ def test_every_task_has_its_report(all_kinds):
     assert "exact match" in (all_kinds.folder / "reports/adversarial_qa.md").read_text()
 
 
-def test_questions_are_compared(all_kinds):
-    printed = all_kinds.command("compare", "main", "workspace", "--task", "adversarial_qa", "--spread").stdout
+def test_questions_are_compared(side_by_side):
+    printed = side_by_side.command("compare", "main", "workspace", "--task", "adversarial_qa", "--spread").stdout
     _, _, head, _, main, workspace, gold, *_ = printed.splitlines()
     assert "f1 on test" in head and "exact match" in main
     assert "| +0.0       | 1.000 | no difference shown |" in workspace

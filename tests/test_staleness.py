@@ -1,5 +1,7 @@
 """Staleness is exact: each change reruns precisely the stages that depend on it, on the real dvc.yaml."""
 
+import pytest
+
 
 def round_from(step: str, q: int, last: int = 1) -> set[str]:
     """The stages of rounds q to `last`, from a step of round q on, and what follows the rounds."""
@@ -52,6 +54,7 @@ def test_rationale_prompt_wording(repository):
     assert set(repository.repro()) == {"rationales@reviews", "seed@reviews", "report@reviews", "card@reviews"}
 
 
+@pytest.mark.slow
 def test_prompt_variant_and_back(repository):
     repository.change(prompts="direct")
     ran = set(repository.repro())
@@ -61,6 +64,7 @@ def test_prompt_variant_and_back(repository):
     assert repository.repro() == []
 
 
+@pytest.mark.slow
 def test_task_param(repository):
     repository.set({"task.reviews.seed_rows": 44})
     assert set(repository.repro()) == {"seed@reviews", "start@reviews"} | round_from("train", 0)
@@ -76,6 +80,7 @@ def test_training_param(repository):
     assert set(repository.repro()) == {"baseline@reviews"} | round_from("train", 0)
 
 
+@pytest.mark.slow
 def test_rounds_two_three_two(repository):
     two = [{"q": 0, "next": 1}, {"q": 1, "next": 2}]
     repository.change(rounds=[*two, {"q": 2, "next": 3}])

@@ -171,7 +171,7 @@ WORDS = ["study", "arms", "--task", "reviews", "--set", "student.kind=words", "-
 
 def interrupted(repository: Repository, line: str) -> tuple[int, str]:
     """Run WORDS, and press Ctrl-C while the arm after the one of that line runs. The exit code, and standard error."""
-    mine = {"GIT_COMMITTER_EMAIL": "t@t", "TEACHER_STORE": str(repository.folder.parent / "teacher.sqlite")}
+    mine = {"TEACHER_STORE": str(repository.folder.parent / "teacher.sqlite")}
     with subprocess.Popen(
         [sys.executable, "-m", "synthesis", *WORDS], cwd=repository.folder, env=os.environ | LOCAL | mine,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
