@@ -1,5 +1,6 @@
 """A copy of the repository for each test that runs the pipeline, with the real dvc and the real git."""
 
+import json
 import os
 import re
 import shutil
@@ -63,6 +64,10 @@ class Repository:
     def repro(self, *words: str) -> list[str]:
         """`dvc repro`: the names of the stages that it ran."""
         return re.findall(r"Running stage '([^']+)'", self.run("dvc", "repro", *words).stdout)
+
+    def stale(self) -> set[str]:
+        """`dvc status`: the names of the stages that something they depend on has changed for; nothing runs."""
+        return set(json.loads(self.run("dvc", "status", "--json").stdout))
 
     def change(self, **params) -> None:
         """Set params by their dotted keys, with `__` for the dots."""

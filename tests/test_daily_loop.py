@@ -28,7 +28,7 @@ def clean(repository: Repository) -> bool:
 def test_branch_diff_merge_and_conflict(repository):
     repository.run("git", "switch", "-q", "-c", "mistaken")
     repository.edit("prompts/reviews/s3/extrapolate.md", TEXT, MISTAKEN)
-    assert "extrapolate@reviews-round0" in repository.repro()
+    assert "extrapolate@reviews-round0" in repository.repro("evaluate@reviews")
     diff = json.loads(repository.run("dvc", "metrics", "diff", "main", "--json").stdout)
     assert FINAL in diff, diff
     assert "metrics/reviews/round0/train.json" not in diff, diff
@@ -38,7 +38,7 @@ def test_branch_diff_merge_and_conflict(repository):
     repository.run("dvc", "checkout")
     assert repository.repro() == []
     repository.set({"method.extrapolations_per_error": 2})
-    repository.repro()
+    repository.repro("evaluate@reviews")
     repository.run("git", "commit", "-qam", "Two rows an error")
 
     assert "CONFLICT" in repository.run("git", "merge", "mistaken", ok=False).stdout

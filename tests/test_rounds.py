@@ -101,7 +101,7 @@ def test_converged_rounds_pass_through(repository):
 
 def test_several_training_seeds(repository):
     repository.set({"student.seeds": 3})
-    repository.repro("evaluate@reviews")
+    repository.stage("evaluate", "reviews")
     predictions = read(repository, "predictions.parquet")
     assert predictions.seed.unique().tolist() == [0, 1, 2]
     assert metric(repository, "final.json")["test"]["deviation"] == 0, "naive Bayes has nothing random"
