@@ -8,7 +8,7 @@ predictions of the rounds so far (history.parquet) travel along, so that what fo
 
 import pandas as pd
 
-from synthesis import files
+from synthesis import UserError, files
 from synthesis.filters import sift
 from synthesis.run import Run, stage
 
@@ -17,6 +17,7 @@ def main(run: Run, q: int) -> None:
     paths, new = run.paths, files.read(run.paths.additional(q))
     old, rejected = (files.read(path(q - 1)) if q else new.head(0) for path in (paths.train, paths.rejected))
     new = sift(new, old, run.gold(), run)
+    check(new, q)
     kept, dropped = new[new.rejected == ""], new[new.rejected != ""].drop(columns="quoted")
     files.write(pd.concat([old, kept.drop(columns=["twin", "quoted"])]), paths.train(q))
     files.write(pd.concat([rejected, dropped]) if q else dropped, paths.rejected(q))
@@ -28,6 +29,17 @@ def main(run: Run, q: int) -> None:
         "rejected": dropped.rejected.value_counts().sort_index().to_dict(),
     }
     files.write_json(metrics, paths.metrics / f"round{q}" / "combine.json")
+
+
+def check(rows: pd.DataFrame, q: int) -> None:
+    """Raises UserError when no row of seed data is left, or it may be that a setting of `filters` is to blame."""
+    reasons = rows.rejected[rows.rejected != ""]
+    if q == 0 and len(rows) and len(reasons) == len(rows):
+        reason, count = reasons.value_counts().index[0], reasons.value_counts().iloc[0]
+        raise UserError(
+            f"all {len(rows):,} rows of seed data are rejected, {count:,} of them as `{reason}`: change the prompt "
+            "(seed.md), the teacher, or filters in params.yaml (docs/data.md says what each reason means)"
+        )
 
 
 def history(run: Run, q: int) -> pd.DataFrame:

@@ -39,7 +39,7 @@ def render(run: Run) -> str:
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    environment.filters["cell"] = cell
+    environment.filters |= {"cell": cell, "count": lambda value: "unknown" if value is None else f"{value:,}"}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         metadata=metadata(run, len(rows)),
         name=task.name,

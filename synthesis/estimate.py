@@ -15,8 +15,8 @@ from synthesis import additions, files
 from synthesis.run import Run
 from synthesis.teacher import plans, spending
 from synthesis.teacher.loop import rows
-from synthesis.teacher.request import Provider, Request
-from synthesis.teacher.store import Store
+from synthesis.teacher.request import Provider, Reply, Request
+from synthesis.teacher.store import REPLY, Store
 
 CHARACTERS = 4  # of a token, in English
 ERROR_RATE = 0.2  # of validation rows, where no round has been mined
@@ -152,7 +152,7 @@ class Estimate:
         total = len(requests) if count is None else count
         stored = self.stored(requests) if count is None else []
         new = total - len(stored)
-        spent = Tokens(sum(entry["tokens_in"] for entry in stored), sum(entry["tokens_out"] for entry in stored))
+        spent = sum(stored, Tokens(0, 0))
         each, measured = self.answer_tokens(stage, stored)
         answers = None if new and each is None else round(new * (each or 0))
         needed = Tokens(round(new * self.prompt_tokens(requests)), answers)
@@ -170,12 +170,14 @@ class Estimate:
             bound=bool(new) and not measured,
         )
 
-    def stored(self, requests: list[Request]) -> list[dict]:
-        """The answers of those requests that are in the response store."""
+    def stored(self, requests: list[Request]) -> list[Tokens]:
+        """What those requests used that the response store answers."""
         if not self.store:
             return []
-        entries = (self.store.entry(row.key, row.sample, 0) for row in rows(self.provider, requests))
-        return [entry for entry in entries if entry]
+        answers = ((row, self.store.entry(row.key, row.sample, 0)) for row in rows(self.provider, requests))
+        return [
+            Tokens(*Reply(**{name: entry[name] for name in REPLY}).tokens(row.size)) for row, entry in answers if entry
+        ]
 
     def prompt_tokens(self, requests: list[Request]) -> float:
         """Tokens of a prompt, the mean over the requests. Rules read none."""
@@ -184,7 +186,7 @@ class Estimate:
         system = self.run.params.teacher.system or ""
         return sum(ceil(len(system + request.prompt) / CHARACTERS) for request in requests) / len(requests)
 
-    def answer_tokens(self, stage: str, stored: list[dict]) -> tuple[float | None, bool]:
+    def answer_tokens(self, stage: str, stored: list[Tokens]) -> tuple[float | None, bool]:
         """Tokens of an answer, and whether they were measured, on the stored ones or in the stage's last run.
 
         Otherwise they are the most that there can be; None when there is no limit. Rules write none.
@@ -192,7 +194,7 @@ class Estimate:
         if not self.provider.stored:
             return 0, True
         if stored:
-            return sum(entry["tokens_out"] for entry in stored) / len(stored), True
+            return sum(used.answers for used in stored) / len(stored), True
         metrics = spending.files(self.run.task.name, self.run.params)
         for usage in (spending.usage(metrics[name]) for name in self.runs(stage)):
             if usage["tokens_out"]:

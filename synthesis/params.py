@@ -106,6 +106,7 @@ class Filters(Section):
     """What keeps a synthetic row out of the training data: see synthesis/filters."""
 
     script: bool
+    lead_in: bool
     length: float | None = Field(ge=1)
     parent: float | None = Field(gt=0, le=1)
     duplicate: bool

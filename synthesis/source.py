@@ -47,9 +47,17 @@ def class_names(source: str, column: str) -> list[str]:
     reader = _reader(source)
     if reader is _parquet:
         metadata = pyarrow.parquet.read_schema(source).metadata or {}
-        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-        return (features.get(column) or {}).get("names", [])
-    return [] if reader else getattr(_load_hub(source, "train").features[column], "names", [])
+        return _names(metadata.get(b"huggingface", b""), column)
+    return [] if reader else getattr(_load_hub(source, "train").features.get(column), "names", [])
+
+
+def _names(metadata: bytes, column: str) -> list[str]:
+    """The names that the metadata of the library `datasets` has for a column; nothing where they make no sense."""
+    try:
+        names = json.loads(metadata)["info"]["features"][column]["names"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return []
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
 def _reader(source: str):

@@ -168,13 +168,26 @@ def reproduced(once) -> Repository:
 
 
 @pytest.fixture(scope="session")
-def all_kinds(once, reproduced) -> Repository:
-    """A repository in which `dvc repro` has run for the five tasks. Only read its files: `side_by_side` is a copy."""
+def all_kinds(once, reproduced, tmp_path_factory) -> Repository:
+    """A repository in which `dvc repro` has run for the five tasks. Only read its files: `side_by_side` is a copy.
+
+    Each task runs in a repository of its own, since after each stage dvc writes all of dvc.lock anew.
+    """
 
     def prepare(folder: Path) -> Repository:
-        repository = copied(reproduced, folder)
-        people.add(repository)
-        return run_and_committed(repository)
+        whole = copied(reproduced, folder)
+        people.add(whole)
+        for task in people.ROWS:
+            part = checkout(tmp_path_factory.mktemp(task) / "repository")
+            part.run("dvc", "cache", "dir", "--local", str(whole.folder / ".dvc" / "cache"))
+            people.add(part)
+            part.set({"tasks": [task]})
+            part.repro()
+            for results in (f"data/{task}", f"metrics/{task}", "reports"):
+                shutil.copytree(part.folder / results, whole.folder / results, dirs_exist_ok=True)
+            with (whole.folder / "dvc.lock").open("a") as lock:
+                lock.write((part.folder / "dvc.lock").read_text().partition("stages:\n")[2])
+        return run_and_committed(whole)
 
     return once("all_kinds", prepare)
 

@@ -1,5 +1,7 @@
 """Cleaning answers: what goes, and what has to stay."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -209,6 +211,25 @@ def test_lists_in_one_line(mark, style, items):
 )
 def test_lists(text, items):
     assert parse_list(text) == items
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "{}",
+        '{{"reasons": {}}}',
+        "```json\n{}\n```",
+        "Here are some reasons:\n```json\n{}\n```",
+        '{{"result": {{"reasons": {}}}}}',
+    ],
+)
+@pytest.mark.parametrize("item", [str, lambda text: {"reason": text}, lambda text: {"reason": text, "weight": 1}])
+def test_a_list_in_json_is_one_where_a_list_was_asked_for(frame, item):
+    items = ["the cast is superb", "Kurz, und “gut”", "it ends\nwell; and late"]
+    text = frame.format(json.dumps([item(text) for text in items]))
+    cleaned = clean(text, "PROMPT", listed=True)
+    assert verdict(cleaned, "stop", 1) is None and parse_list(cleaned) == [" ".join(text.split()) for text in items]
+    assert verdict(clean(text, "PROMPT"), "stop", 1) == "json"
 
 
 def test_both_labels_are_cleaned_alike():

@@ -96,14 +96,15 @@ def test_spent_before_is_upstream_and_the_other_tasks_but_nothing_downstream(tmp
     for name in params.tasks:
         for file in spending.files(name, params).values():
             file.parent.mkdir(parents=True, exist_ok=True)
-            usage = {"calls": next(calls), "tokens_in": 2, "tokens_out": 3, "dollars": 0.5}
+            usage = {"calls": next(calls), "tokens_in": 2, "tokens_out": 3, "tokens_at_most": 5, "dollars": 0.5}
             file.write_text(json.dumps({"rows": 7, **usage}))
     assert spending.before("one", "rationales", params)["calls"] == 11110000
     assert spending.before("one", "extrapolate0", params)["calls"] == 11110011
     assert spending.before("two", "extrapolate1", params)["calls"] == 1111111
     assert spending.before("two", "seed", params) == {
-        "calls": 11111, "tokens_in": 10, "tokens_out": 15, "dollars": 2.5,
+        "calls": 11111, "tokens_in": 10, "tokens_out": 15, "tokens_reasoning": 0, "tokens_at_most": 25, "dollars": 2.5,
     }  # fmt: skip
-    file.write_text(json.dumps({**usage, "dollars": None}))
-    assert spending.before("one", "seed", params)["dollars"] is None
+    file.write_text(json.dumps({**usage, "tokens_in": None, "dollars": None}))
+    before = spending.before("one", "seed", params)
+    assert (before["tokens_in"], before["tokens_at_most"], before["dollars"]) == (None, 25, None)
     assert spending.before("two", "extrapolate1", params)["dollars"] is not None

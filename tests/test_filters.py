@@ -23,7 +23,7 @@ from tests.llm_server import Server
 TASK = classification.Task("t", Settings.model_construct(words={}))
 QUESTIONS = span_qa.Task("q", Settings.model_construct(words={}))
 PAIRS = pair.Task("p", Settings.model_construct(words={}, gold=SimpleNamespace(columns={})))
-OFF = params.Filters(script=False, length=None, parent=None, duplicate=False, near_duplicate=None)
+OFF = params.Filters(script=False, lead_in=False, length=None, parent=None, duplicate=False, near_duplicate=None)
 LONG = "the film was long and its last scene fell flat because nobody in it had any reason to sing"
 WORDS = LONG.split()
 sentences = st.lists(st.sampled_from([*WORDS[:9], *"αβγ"]), min_size=1, max_size=24).map(" ".join)
@@ -129,6 +129,20 @@ def test_scripts():
     assert sifted(new, validation=gold, script=True).rejected.tolist() == ["", "other script", "other script", ""]
     assert main_script("映画") == main_script("カタカナ") == "CJK"
     assert sifted(new, validation=rows("Кино", "映画", "film"), script=True).rejected.tolist() == [""] * 4
+
+
+@pytest.mark.parametrize(
+    "lead_in", ["Voici une critique {n} :\n", "यहाँ एक समीक्षा है: ", "影评：\n", "**Hier ist sie**\n\n"]
+)
+def test_lead_ins_of_any_language(lead_in):
+    plain = [f"Film {word} was fine: I liked it." for word in WORDS[:15]]
+    new = rows(*plain, *(lead_in.format(n=n) + text for n, text in enumerate(plain[:5])))
+    gold = rows("One film: it was fine.", name="gold")
+    assert sifted(new, validation=gold, lead_in=True).rejected.tolist() == [""] * 15 + ["lead-in"] * 5
+    few = rows(*new.text[:19])
+    assert not any(sifted(few, validation=gold, lead_in=True).rejected), "four that begin alike may be chance"
+    gold = rows(lead_in.format(n=7) + "It was fine.", name="gold")
+    assert not any(sifted(new, validation=gold, lead_in=True).rejected), "gold rows begin so, too"
 
 
 @pytest.mark.parametrize(

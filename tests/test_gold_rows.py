@@ -116,7 +116,7 @@ def test_what_is_kept_contradicts_nothing(cases):
     ],
 )
 def test_cells_that_are_refused(tmp_path, change, said):
-    rows = [{"id": number, "text": f"text {number}", "label": "a"} for number in (1, 2, 3)]
+    rows = [{"id": number, "text": f"text {number}", "label": label} for number, label in enumerate("aab", 1)]
     rows[1] |= change
     assert said in refusal(tmp_path, rows, columns={"id": "id"})
 
@@ -161,3 +161,7 @@ def test_rows_of_another_teacher_are_checked_alike(tmp_path):
         assert said in str(error.value)
     with pytest.raises(UserError, match="row 1: answer_start is 5"):
         transferred([question("Ada Holm", 5)], "span_qa")
+
+
+def test_one_label_is_no_task(tmp_path):
+    assert "rows of two labels or more, and these have `x` only" in refusal(tmp_path, labelled("x", "x", "x"))

@@ -101,6 +101,9 @@ def test_any_end_is_read(finish):
         "{text}\n\n---\nUser: Write another one.",
         "<think>{thoughts}</think><review>{text}</review>",
         "### Response:\n{text}",
+        "<plan>{thoughts}</plan>\n{text}",
+        "**Thinking:** {thoughts}\n\n**Answer:** {text}",
+        "## Reasoning process:\n{thoughts}\n\n## Final answer:\n{text}",
     ],
 )
 def test_thoughts_and_marks_go(frame):
@@ -154,6 +157,7 @@ def test_no_mark_stays_in_a_text(answer):
         "[thinking] What a film.",
         "The user: nobody.",
         "AI: a threat, or hope?",
+        "Thoughts: a fine film.\nMy answer: go and see it, twice.",
     ],
 )
 def test_what_only_looks_like_it_stays(text):
@@ -197,6 +201,7 @@ def test_json_around_one_text_goes(frame, text, ascii):
         "{}",
         "```json\n[1, 2]\n```",
         '{"review": "A fine film."}\nI hope that this helps.',
+        '{review: "A fine film."}',
     ],
 )
 def test_other_json_is_rejected(answer):

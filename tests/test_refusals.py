@@ -31,12 +31,11 @@ def server():
 
 @pytest.fixture
 def batches(monkeypatch):
-    from importlib import import_module
-
     openai_batch = import_module("synthesis.providers.openai-batch")
     for name in ("MOMENT", "FIRST", "LONGEST"):
         monkeypatch.setattr(openai_batch, name, 0.02)
-    monkeypatch.setattr(import_module("synthesis.providers.openai-batch.batches"), "BACKOFF", 0.01)
+    for name in ("BACKOFF", "LONGEST"):
+        monkeypatch.setattr(import_module("synthesis.providers.openai-batch.batches"), name, 0.01)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-batch-0123456789")
     with BatchServer() as running:
@@ -166,7 +165,8 @@ def test_a_text_counts_whatever_stands_beside_it(usage, model, finish, fields):
     completion = {"choices": [{"message": message, "finish_reason": finish}], "usage": usage, "model": model}
     reply = Endpoint(settings("http://h/v1").params).read(json.dumps(completion).encode(), BODY, {})
     assert reply.text == "A good text it is." and isinstance(reply.finish, str)
-    assert reply.tokens_in >= 0 and reply.tokens_out >= 0
+    counts = reply.tokens_in, reply.tokens_out, reply.tokens_reasoning
+    assert all(count is None or count >= 0 for count in counts) and min(reply.tokens(100)) >= 0
 
 
 # A refusal stops the stage, and what was answered is kept
@@ -235,6 +235,14 @@ def test_a_batch_with_one_refused_row_and_one_of_settings(batches):
     [
         ({"error": {"message": "too few credits", "code": 402}}, "refuses the request (402): too few credits"),
         ({"error": {"message": "no such model", "code": "model_not_found"}}, "no such model"),
+        (
+            {"error": {"message": "the provider has no room", "code": 429}},
+            "error (429): the provider",
+        ),
+        (
+            {"choices": [{"finish_reason": "error", "error": {"message": "it fell over", "code": 502}}]},
+            "error (502): it fell",
+        ),
         ({"error": "there is no POST /chat/completions"}, "there is no POST /chat/completions (is asking.base_url"),
         ("<!doctype html><title>Open</title>", "begins: <!doctype html><title>Open</title> (check asking.base_url"),
         ('data: {"choices": []}\n\n', 'begins: data: {"choices": []} (check asking.base_url, most end in /v1'),
@@ -263,12 +271,11 @@ def test_an_error_in_a_choice_is_asked_again():
     choice = {"finish_reason": "error", "error": {"code": 502, "message": "the provider stopped in the middle"}}
     with pytest.raises(Failed) as failure:
         endpoint().read(json.dumps({"choices": [choice]}).encode(), BODY, {})
-    assert "502: the provider stopped" in str(failure.value)
+    assert "(502): the provider stopped" in str(failure.value)
 
 
 @pytest.mark.parametrize("path", ["", "/v1/batches"])
 def test_a_batch_endpoint_that_is_none(batches, monkeypatch, path):
-    monkeypatch.setattr(import_module("synthesis.providers.openai-batch.batches"), "BACKOFF", 0.01)
     monkeypatch.setattr(batches, "reply", None, raising=False)
     for reply in ({"error": {"message": "no such thing here", "code": 404}}, {"what": "is this"}, b"<!doctype html>"):
         monkeypatch.setattr(batches.server.RequestHandlerClass, "reply", lambda *_, reply=reply: reply)
@@ -300,8 +307,21 @@ def test_an_answer_with_odd_side_fields_counts(server, odd):
 def test_reasoning_tokens_are_counted_apart(server):
     details = {"completion_tokens_details": {"reasoning_tokens": 15}}
     space = server.space(fields={"usage": {"prompt_tokens": 10, "completion_tokens": 20, **details}})
-    _, usage = ask(space, prompts(3))
-    assert (usage["tokens_out"], usage["tokens_reasoning"]) == (60, 45)
+    for asked in (3, 0):  # new answers, and the same out of the store
+        _, usage = ask(space, prompts(3))
+        assert (usage["asked"], usage["tokens_out"], usage["tokens_reasoning"]) == (asked, 60, 45)
+
+
+def test_what_an_endpoint_does_not_count_is_unknown(server):
+    space = server.space(text="twelve bytes")
+    _, usage = ask(space, prompts(1))
+    assert usage["tokens_in"] > 0 and usage["tokens_reasoning"] is None
+    space.tell(usage=None)
+    _, usage = ask(space, prompts(2))
+    assert [usage[name] for name in ("calls", "tokens_in", "tokens_out", "tokens_reasoning")] == [2, None, None, None]
+    assert usage["tokens_at_most"] > 12
+    with pytest.raises(UserError, match="tokens are spent"):
+        ask(space, prompts(9), budget={"tokens": usage["tokens_at_most"] + 20})
 
 
 def test_the_query_of_a_base_url_is_kept(server):

@@ -152,3 +152,17 @@ def test_names_of_classes_stand_in_parquet(tmp_path):
     file = str(tmp_path / "gold.parquet")
     assert source.class_names(file, "label") == ["bad", "good"]
     assert source.class_names(file, "text") == source.class_names("gold.csv", "label") == []
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        b"no json", b"\xff", b"[]", b"7", b'{"info": []}', b'{"info": {"features": "label"}}',
+        b'{"info": {"features": {"label": 3}}}', b'{"info": {"features": {"label": {"names": "ab"}}}}',
+        b'{"info": {"features": {"label": {"names": ["a", null]}}}}',
+    ],
+)  # fmt: skip
+def test_metadata_that_make_no_sense_name_nothing(tmp_path, about):
+    table = pa.table({"text": ["a"], "label": [0]}).replace_schema_metadata({b"huggingface": about})
+    pyarrow.parquet.write_table(table, tmp_path / "gold.parquet")
+    assert source.class_names(str(tmp_path / "gold.parquet"), "label") == []

@@ -60,6 +60,32 @@ def test_an_answer_is_on_disk_before_put_returns(path):
     assert asyncio.run(put_and_look()) == [("kept",)]
 
 
+def test_unknown_counts_stay_unknown(path):
+    async def put(store):
+        return await store.put(KEY, 0, 0, BODY, Reply("text", "stop", None, None, "m", None))
+
+    store = Store()
+    kept = asyncio.run(put(store))
+    store.close()
+    assert look() == kept and (kept.tokens_in, kept.tokens_out, kept.tokens_reasoning) == (None, None, None)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_earlier_version_is_brought_up_to_date(path, version):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as old:
+        old.executescript(f"""
+            create table answers (
+              request text not null, sample integer not null, attempt integer not null, body text not null,
+              text text not null, finish text not null, tokens_in integer not null, tokens_out integer not null,
+              model text not null, created real not null, used real not null, hits integer not null default 0,
+              primary key (request, sample, attempt));
+            insert into answers values ('{KEY}', 0, 0, '{{}}', 'an old answer', 'stop', 5, 7, 'm', 1.0, 2.0, 3);
+            pragma user_version = {version};""")
+    assert look() == Reply("an old answer", "stop", 5, 7, "m", None)
+    assert len(fill(2)) == 2 and look(1).text == "answer 1" and look().text == "an old answer"
+
+
 def test_the_first_answer_wins(path):
     fill(3)
     assert [reply.model for reply in fill(5, "later")] == ["m"] * 3 + ["later"] * 2

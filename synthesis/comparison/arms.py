@@ -90,8 +90,9 @@ class Student:
         return self.spent["calls"]
 
     @property
-    def tokens(self) -> int:
-        return self.spent["tokens_in"] + self.spent["tokens_out"]
+    def tokens(self) -> int | None:
+        """Tokens of prompts and answers, None where the endpoint does not count them."""
+        return spending.plus(self.spent["tokens_in"], self.spent["tokens_out"])
 
     @cached_property
     def metrics(self) -> dict:

@@ -98,7 +98,7 @@ def _cells(student: Student, outcome: Outcome) -> list[str]:
         student.name,
         f"{student.rows:,}" + (f" ({student.gold_rows:,} gold)" if 0 < student.gold_rows < student.rows else ""),
         f"{student.calls:,}",
-        f"{student.tokens:,}",
+        "unknown" if student.tokens is None else f"{student.tokens:,}",
         "unknown" if dollars is None else f"{dollars:.4f}" if dollars else "0",
         _metrics(student),
         *comparison,

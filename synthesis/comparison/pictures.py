@@ -17,7 +17,8 @@ def arms(arms: list[Arm], gold: Student, file: Path) -> None:
     for place, arm in enumerate(arms):
         students, look = [*arm.rounds, arm.final], _look(place)
         _line(by_rows, [student.rows for student in students], students, arm.name, look)
-        _line(by_tokens, [student.tokens for student in students], students, arm.name, look)
+        if arm.final.tokens is not None:
+            _line(by_tokens, [student.tokens for student in students], students, arm.name, look)
     for axes, label in ((by_rows, "rows learned"), (by_tokens, "tokens of the teacher, in and out")):
         axes.locator_params("x", nbins=5, integer=True)
         axes.xaxis.set_major_formatter("{x:,.0f}")

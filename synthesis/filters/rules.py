@@ -4,6 +4,7 @@ Each yields (place in `new`, reason, twin) for the rows that it leaves out, wher
 collide with, or nothing. It looks only at rows that no rule before it has left out.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ import numpy as np
 from synthesis.filters.grams import similarity
 from synthesis.filters.near_duplicates import twins
 from synthesis.filters.rows import Rows
+from synthesis.tasks.words import PART, caseless
 
+OPENING = re.compile(r"[^:：\n]{1,100}(?:[:：]\s|\n)")
+SHARED, SHARE = 5, 0.05  # rows that begin alike, at least, and their share
 JAPANESE = {"HIRAGANA", "KATAKANA"}  # written among Chinese characters, in any share
 
 Rejections = Iterator[tuple[int, str, str]]
@@ -26,6 +30,19 @@ def script(new: Rows, old: Rows, gold: dict[str, Rows], setting: bool) -> Reject
     for place in new.left:
         if (found := main_script(new.texts[place])) and found not in known:
             yield place, "other script", ""
+
+
+def lead_in(new: Rows, old: Rows, gold: dict[str, Rows], setting: bool) -> Rejections:
+    """Rows with a lead-in, such as "Here is a review:", in whatever language and words.
+
+    It is a beginning up to a colon or the end of a line that many of the new rows share, and no validation row.
+    """
+    openings = {place: opening(new.table[new.task.written].iat[place]) for place in new.left}
+    counts = Counter(openings.values()) - Counter({"": len(openings)})
+    counts.subtract(dict.fromkeys(map(opening, gold["validation"].table[new.task.written]), len(openings)))
+    for place, beginning in openings.items():
+        if counts[beginning] >= max(SHARED, SHARE * len(openings)):
+            yield place, "lead-in", ""
 
 
 def length(new: Rows, old: Rows, gold: dict[str, Rows], setting: float) -> Rejections:
@@ -74,11 +91,18 @@ def near_duplicate(new: Rows, old: Rows, gold: dict[str, Rows], setting: float) 
 # Those that look at one row alone come first, so that those that compare rows with each other see what is left.
 RULES = {
     "script": script,
+    "lead_in": lead_in,
     "length": length,
     "parent": parent,
     "duplicate": duplicate,
     "near_duplicate": near_duplicate,
 }
+
+
+def opening(text: str) -> str:
+    """The beginning up to a colon or the end of a line, without case, numbers and marks; nothing without one."""
+    match = OPENING.match(text.strip())
+    return " ".join(PART.findall(re.sub(r"\d+", "", caseless(match[0])))) if match else ""
 
 
 def main_script(text: str) -> str:

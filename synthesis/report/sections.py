@@ -16,7 +16,7 @@ REASON_ROWS = 3  # rows that are shown of each reason to reject one
 HIDDEN = ["also in test"]  # they are test rows, which nobody should read
 PAIRS = 12  # errors with their additions
 SEED_ROWS = 12  # or one of each stratum where there are more
-COSTS = "calls", "tokens_in", "tokens_out"
+COSTS = "calls", "tokens_in", "tokens_out", "tokens_reasoning"
 METHODS = {"s3": "S3", "zerogen": "ZeroGen, as many rows"}
 
 
@@ -26,7 +26,7 @@ METHODS = {"s3": "S3", "zerogen": "ZeroGen, as many rows"}
 def headline(results: Results) -> dict:
     """What came of the run, in a sentence and in numbers, and what to look at."""
     run, final, gold, cost = results.run, results.final, results.baseline, results.cost["total"]
-    tokens = cost["tokens_in"] + cost["tokens_out"]
+    tokens_in, tokens_out = (tables.count(cost[key]).text for key in ("tokens_in", "tokens_out"))
     return {
         "kind": run.task.kind,
         "verdict": verdict(results),
@@ -36,7 +36,7 @@ def headline(results: Results) -> dict:
             (f"gold baseline, test {results.metric}", *_interval(*results.on_test(gold))),
             ("rows learned", f"{final.rows:,}", f"gold baseline: {gold.rows:,}"),
             ("answers of the teacher", f"{cost['calls']:,}", "new ones and stored ones"),
-            ("tokens", f"{tokens:,}", f"{cost['tokens_in']:,} in, {cost['tokens_out']:,} out"),
+            ("tokens", f"{cost['tokens_at_most']:,}", f"{tokens_in} in, {tokens_out} out"),
             ("dollars", tables.dollars(cost["dollars"]).text, "all answers"),
         ],
         "alarms": int(files.read(run.paths.leaks).alarm.sum()),
@@ -198,7 +198,7 @@ def costs(results: Results) -> dict:
     return {
         "teacher": Table(
             "The teacher's answers, by stage: new ones and those out of the response store",
-            ["stage", "answers", "tokens in", "tokens out", "dollars"],
+            ["stage", "answers", "tokens in", "tokens out", "of these thoughts", "dollars"],
             [
                 [stage, *(tables.count(usage[key]) for key in COSTS), tables.dollars(usage["dollars"])]
                 for stage, usage in results.cost.items()

@@ -63,6 +63,9 @@ class Task(base.Task):
             if name is not None and value not in there:
                 raise UserError(f"{file} has no rows of label `{value}`, which {key} names")
         named = pd.Series([names.get(label) if names else label for label in labels], index=rows.index, dtype=str)
+        if known is None and named.nunique() < 2:
+            only = ", ".join(f"`{name}`" for name in named.dropna().unique()) or "no label"
+            raise UserError(f"{file}: a task needs rows of two labels or more, and these have {only} only; see {key}")
         return rows.assign(label=named)[named.notna()]
 
     @property
@@ -80,13 +83,15 @@ class Task(base.Task):
         return {str(number): name for number, name in enumerate(names)}
 
     def new_labels(self, rows: pd.DataFrame, file: str, class_names: ClassNames = unnamed) -> dict[str, str | None]:
-        """A name for each number: the file's own, nothing for a number beside these, or the number itself."""
+        """A name for each number: the file's own, nothing for a negative one beside these, or the number itself."""
         labels = cells.spelled(rows.label, file, self._label_column)
         if not cells.all_numbers(labels) or cells.look_alikes(labels):
             return {}
         names = class_names(self._label_column)
         own = {str(number): name for number, name in enumerate(names)}
-        return {label: own.get(label) if own else label for label in sorted(labels.unique())}
+        return {
+            label: own.get(label, None if own and label.startswith("-") else label) for label in sorted(labels.unique())
+        }
 
     def settle(self, rows: pd.DataFrame, file: str) -> tuple[pd.DataFrame, dict[str, int]]:
         """Each text once. Texts with several labels are conflicts, and none of their rows stays."""

@@ -33,7 +33,7 @@ class Teacher:
         self.run, self.stage = run, stage
         self.before = spending.before(run.task.name, stage, run.params)
         self.asks: list[dict] = []  # what each `ask` has used
-        self.log = {"asked": 0, "stored": 0, "tokens_reasoning": 0, "seconds": 0.0}
+        self.log = {"asked": 0, "stored": 0, "seconds": 0.0}
 
     def ask(
         self, requests: Iterable[Request], check: Check | None = None, teacher: Settings | None = None
@@ -56,17 +56,15 @@ class Teacher:
         self.asks.append(asking.budget.usage)
         self.log["asked"] += asking.budget.asked
         self.log["stored"] += asking.budget.stored
-        self.log["tokens_reasoning"] += asking.budget.tokens_reasoning
         self.log["seconds"] = round(self.log["seconds"] + asking.seconds, 2)
         files.write_json(self.log, run.paths.logs / f"{self.stage}.json")
         return answers
 
     @property
     def usage(self) -> dict:
-        """What all that was asked so far has used: calls, tokens_in, tokens_out, and dollars, None when unknown.
+        """What all that was asked so far has used, as spending.usage describes it.
 
-        calls: answers that were used. Those out of the response store count like new ones, so that equal runs report
-        equal numbers; what differs between them stands in logs/<task>/<stage>.json: asked, stored, tokens_reasoning (of
-        the new answers) and seconds.
+        Answers out of the response store count like new ones, so that equal runs report equal numbers; what differs
+        between them stands in logs/<task>/<stage>.json: asked, stored and seconds.
         """
         return spending.total(self.asks)

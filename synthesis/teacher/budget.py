@@ -9,6 +9,7 @@ from math import inf
 from synthesis import UserError
 from synthesis.params import Budget as Limits
 from synthesis.teacher.request import Reply
+from synthesis.teacher.spending import plus
 
 KINDS = ("requests", "tokens", "dollars")
 
@@ -44,8 +45,9 @@ class Budget:
     def __init__(self, limits: Limits | None, price: tuple[float, float] | None, before: dict):
         self.limits = {kind: limit for kind in KINDS if limits and (limit := getattr(limits, kind)) is not None}
         self.price = price
-        self.asked = self.stored = self.tokens_in = self.tokens_out = 0
-        self.tokens_reasoning = 0  # of new answers
+        self.asked = self.stored = 0
+        self.counts = dict.fromkeys(("tokens_in", "tokens_out", "tokens_reasoning"), 0)  # as answers say; None: unknown
+        self.at_most = (0, 0)  # tokens in and out, a byte for a token where an answer does not say
         self.longest = 0  # tokens of the longest answer so far
         self.before, self.reserved = Counter(_amounts(before)), Counter()
         self.in_flight = 0
@@ -59,15 +61,20 @@ class Budget:
     @property
     def dollars(self) -> float | None:
         """What the answers used so far cost."""
-        return self._dollars(self.tokens_in, self.tokens_out)
+        return self._dollars(*self.at_most)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the answers used so far, in and out, at most."""
+        return sum(self.at_most)
 
     @property
     def usage(self) -> dict:
-        """What the answers used so far cost, as metrics have it: calls, tokens_in, tokens_out and dollars."""
+        """What the answers used so far cost, as spending.py describes it."""
         return {
             "calls": self.asked + self.stored,
-            "tokens_in": self.tokens_in,
-            "tokens_out": self.tokens_out,
+            **self.counts,
+            "tokens_at_most": self.tokens,
             "dollars": self.dollars,
         }
 
@@ -101,14 +108,14 @@ class Budget:
         """The call failed after it was sent, and may be billed: for this run it is taken to be."""
         self.before.update(bound)
 
-    def count(self, reply: Reply, stored: bool) -> None:
-        """An answer is used: a new one, or one out of the response store."""
+    def count(self, reply: Reply, size: int, stored: bool) -> None:
+        """An answer to a request of `size` bytes is used: a new one, or one out of the response store."""
         self.asked += not stored
         self.stored += stored
-        self.tokens_in += reply.tokens_in
-        self.tokens_out += reply.tokens_out
-        self.tokens_reasoning += 0 if stored else reply.tokens_reasoning
-        self.longest = max(self.longest, reply.tokens_out)
+        tokens_in, tokens_out = reply.tokens(size)
+        self.at_most = self.at_most[0] + tokens_in, self.at_most[1] + tokens_out
+        self.counts = {name: plus(count, getattr(reply, name)) for name, count in self.counts.items()}
+        self.longest = max(self.longest, tokens_out)
 
     def _bound(self, size: int, max_tokens: int | None) -> dict:
         """The most that a call can cost. Without max_tokens, twice the longest answer so far; the first goes alone."""
@@ -137,6 +144,6 @@ def _amounts(usage: dict) -> dict:
     """A usage in the kinds of a budget."""
     return {
         "requests": usage["calls"],
-        "tokens": usage["tokens_in"] + usage["tokens_out"],
+        "tokens": usage["tokens_at_most"],
         "dollars": usage["dollars"] or 0,
     }

@@ -49,7 +49,10 @@ FIELD = re.compile(r"^[*_#\s]*[A-Z][\w ]{0,30}[*_]*:", re.MULTILINE)
 ITEM = re.compile(r"^[ \t]*(?:\(?\d{1,3}[.)]|[-*•])[ \t]+", re.MULTILINE)
 # The fenced text, and what the model says after it; a fence may end with the answer.
 FENCE = re.compile(r"(```+|~~~+)(?:[\w+#.-]*[ \t]*\n|json\s+)?(?P<text>.*?)(?:\n?\1(?P<after>.*)|$)", re.DOTALL)
-JSON = re.compile(r"""\{\s*(?:\}|["'“][^"'”\n]{0,80}["'”]\s*:)|\[\s*(?:["“{]|\])""")
+JSON = re.compile(
+    r"""\{\s*(?: \} | ["'“][^"'”\n]{0,80}["'”]\s*: | [a-z_]\w{0,40}\s*:\s*["'“\[{] ) | \[\s*(?: ["“{] | \] )""",
+    re.IGNORECASE | re.VERBOSE,
+)
 QUOTES = dict(zip("\"'“‘«»‹「『`", "\"'”’»«›」』`", strict=True)) | {"„": "“”"}
 
 # Refusals begin so. A review may well begin with "I'm sorry, but I can't recommend this film".
@@ -79,13 +82,18 @@ MARKUP = re.compile(r"\*\*|__|(?<!\w)[*_`]|[*_`](?!\w)")
 EXPLAINED = re.compile(r"(\S+(?: \S+){0,7}?)\s*(?::\s|\s[–—-]\s)\s*\S.*", re.DOTALL)
 
 
-def clean(text: str, prompt: str) -> str:
-    """The answer without thoughts, marks, fences, JSON, the prompt's echo, lead-ins, labels, numbering and quotes."""
+def clean(text: str, prompt: str, listed: bool = False) -> str:
+    """The answer without thoughts, marks, fences, JSON, the prompt's echo, lead-ins, labels, numbering and quotes.
+
+    listed: a list was asked for, so that one in JSON becomes lines.
+    """
     text, before = text.strip(), None
     while text != before:
         before = text
         for rule in (without_marks, _fence, _json):
             text = rule(text).strip()
+        if listed:
+            text = _json_list(text)
         for rule in (_lead_in, _label):
             text = rule(text, prompt).strip()
         for rule in (_number, _quotes):
@@ -133,6 +141,20 @@ def _json(text: str) -> str:
     while isinstance(value, dict | list) and len(value) == 1:
         value = next(iter(value.values())) if isinstance(value, dict) else value[0]
     return value if isinstance(value, str) else text
+
+
+def _json_list(text: str) -> str:
+    """The texts of a list in JSON, a line each: ["...", "..."], {"reasons": ["..."]}, [{"reason": "..."}, ...]."""
+    value = _decoded(text)
+    while isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    if isinstance(value, dict):  # {"1": "...", "2": "..."}
+        value = list(value.values())
+    items = value if isinstance(value, list) else []
+    items = [next(iter(item.values()), None) if isinstance(item, dict) else item for item in items]
+    if len(items) < 2 or not all(isinstance(item, str) and item.strip() for item in items):
+        return text
+    return "\n".join(f"{place}. {' '.join(item.split())}" for place, item in enumerate(items, 1))
 
 
 def _decoded(text: str):

@@ -62,29 +62,23 @@ class Endpoint:
         text = refusal or _text(message.get("content")) or _text(choice.get("text"))
         if error := choice.get("error") or (not text and completion.get("error")):
             error = refusals.error(json.dumps({"error": error}).encode())
-            raise self.failure(refusals.status(error), error, headers, body)
+            raise self.failure(refusals.status(error), error, headers, body, fatal=not self.answered)
         if not message and "text" not in choice:
             raise self._unreadable(content, headers)
         usage = _dict(completion.get("usage"))
-        thoughts = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
-        # An endpoint that does not count is taken to use a token a byte, the most there can be: budgets must hold.
-        tokens_in, tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-        if tokens_in is None:
-            tokens_in = sum(len(part["content"].encode()) for part in body["messages"])
-        if tokens_out is None:
-            tokens_out = len((text + thoughts).encode("utf-8", "replace"))
-        reasoning = _count(_dict(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
+        reasoning = _count(_dict(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+        counts = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
         self.answered = True
         finish = "refusal" if refusal else str(choice.get("finish_reason") or "stop")
         model = str(completion.get("model") or body["model"])
-        return Reply(_storable(text), finish, tokens_in, tokens_out, _storable(model), headers, reasoning)
+        return Reply(_storable(text), finish, *counts, _storable(model), reasoning, headers)
 
     def refusal(self, status: int, headers: Mapping, content: bytes, body: dict | None = None) -> Exception:
         """What an error status means: Failed for this call, Rejected for this row, UserError for the whole run."""
         return self.failure(status, refusals.error(content), headers, body or {})
 
-    def failure(self, status: int | None, error: dict, headers: Mapping, body: dict) -> Exception:
-        """The same of an error that is read already. status: None where the endpoint gave none."""
+    def failure(self, status: int | None, error: dict, headers: Mapping, body: dict, fatal: bool = False) -> Exception:
+        """The same of an error that is read already. status: None where the endpoint gave none. fatal: see Failed."""
         text = f"{error.get('code')} {error.get('type')} {error.get('message')}"
         message = self.safe(error.get("message"))
         words = f"({status}): {message}" if status else f"with an error: {message}"
@@ -95,12 +89,13 @@ class Endpoint:
         if status == 429 and refusals.DAILY.search(text) and not (retry_after(headers) or inf) < PATIENCE:
             return UserError(f"{self.base_url}: the daily quota is used up {words}. {KEPT}, on another day")
         if status and refusals.is_later(status):
-            return Failed(f"{status}: {message}", limited=status == 429, headers=headers)
+            reason = f"{self.base_url} answered nothing but an error {words}" if fatal else f"{status}: {message}"
+            return Failed(reason, limited=status == 429, headers=headers, fatal=fatal)
         if refusals.is_about_row(text, body.get("max_completion_tokens") or body.get("max_tokens")):
             return Rejected(f"refused by the endpoint {words}")
         if status is None and not refusals.ACCOUNT.search(text):
             reason = f"{self.base_url} answers {words} (is asking.base_url right? Most end in /v1)"
-            return Failed(reason, headers=headers, fatal=not self.answered)
+            return Failed(reason, headers=headers, fatal=fatal)
         return UserError(f"{self.base_url} refuses the request {words}; {refusals.advice(status, text)}. {KEPT}")
 
     def _unreadable(self, content: bytes, headers: Mapping) -> Failed:

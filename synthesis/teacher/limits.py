@@ -103,7 +103,8 @@ class Limits:
             raise UserError(
                 f"stopped: the endpoint asks to wait for {wait:,.0f} s ({error}). What was answered is kept"
             )
-        backoff = min(BACKOFF * 2 ** min(tries - 1, 30), LONGEST) * random.uniform(0.5, 1)
+        first = PAUSE if error.fatal else BACKOFF  # a server that is just starting needs more than a moment
+        backoff = min(first * 2 ** min(tries - 1, 30), LONGEST) * random.uniform(0.5, 1)
         if error.limited:
             self.refused = 0.9 * self.refused + 0.1
             now = time.monotonic()

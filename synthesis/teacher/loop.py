@@ -166,10 +166,10 @@ class Asking:
             try:
                 booked = await self.limits.admit(row.size + (longest or 0))
                 reply = await self.provider.answer(body, row.sample, row.attempt)
-                self.limits.answered(reply.headers, booked, reply.tokens_in + reply.tokens_out)
+                self.limits.answered(reply.headers, booked, sum(reply.tokens(row.size)))
                 if self.store:
                     reply = await self.store.put(row.key, row.sample, row.attempt, body, reply)
-                self.budget.count(reply, stored=False)
+                self.budget.count(reply, row.size, stored=False)
                 return reply
             except Failed as error:
                 failure = error
@@ -187,14 +187,14 @@ class Asking:
     def _take_stored(self, row: Row) -> bool:
         """Whether the store's answers settle the row. Those that cannot be used are passed over."""
         while self.store and (reply := self.store.get(row.key, row.sample, row.attempt)):
-            self.budget.count(reply, stored=True)
+            self.budget.count(reply, row.size, stored=True)
             if self._take(row, reply):
                 return True
         return False
 
     def _take(self, row: Row, reply: Reply) -> bool:
         """Judge an answer. False when the row shall be asked again."""
-        text = clean(reply.text, row.request.prompt)
+        text = clean(reply.text, row.request.prompt, listed=row.request.step == "rationale")
         reason = verdict(text, reply.finish, self.settings.min_words)
         if self.check and reason is None:
             text, reason = self.check(text, row.request)
@@ -242,7 +242,7 @@ class Progress:
         self.finished += 1
         budget = self.budget
         dollars = "" if budget.dollars is None else f", ${budget.dollars:.4f}"
-        self.bar.set_postfix_str(f"{budget.tokens_in + budget.tokens_out:,} tokens{dollars}", refresh=False)
+        self.bar.set_postfix_str(f"{budget.tokens:,} tokens{dollars}", refresh=False)
         self.bar.update()
         if self.finished in self.shown:
             reason = f" (rejected: {rejected})" if rejected else ""

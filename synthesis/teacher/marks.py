@@ -8,7 +8,7 @@ import regex as re
 UNFINISHED = "unfinished thoughts"
 
 NAME = (
-    r"(?:\w{1,12}[:_-])?(?:think(?:ing)?|thoughts?|reasoning|reflection|scratch_?pad|analysis"
+    r"(?:\w{1,12}[:_-])?(?:think(?:ing)?|thoughts?|reasoning|reflection|scratch_?pad|analysis|plan(?:ning)?"
     r"|(?:inner|internal)[_ ]?(?:monologue|thoughts?))(?:[_-](?:process|content))?"
 )
 # <think>, <|thinking|>, <|begin_of_thought|>, <|START_THINKING|>, [THINK], ◁think▷, <|channel>thought, <unused94>
@@ -28,6 +28,10 @@ SPOKEN = (
     (r"here(?:'s|’s| is) my (?:thought|thinking|reasoning) process:", r"here(?:'s|’s| is) my (?:response|answer):"),
     (r"analysis(?-i:(?=[A-Z]))", r"assistant\s*final"),  # channels whose marks the decoder left out
     (r"thinking\.\.\.\s*\n", r"\n\s*\.\.\.done thinking\.?"),  # a text may begin so
+    (  # **Thinking:** ... **Answer:**
+        r"[*_#\s]*(?:thinking|thoughts?|reasoning|analysis|plan)(?: process)?[*_]*:",
+        r"\n[*_#\s]*(?:(?:my |the )?final )?(?:answer|response|output)[*_]*:[*_]*",
+    ),
 )
 # <|channel|>analysis<|message|>thoughts<|end|><|start|>assistant<|channel|>final<|message|>text<|return|>
 CHANNEL = re.compile(r"<\|channel\|>\s*(\w*)[^<]*(?:<\|(?!message)[^<>|]*\|>[^<]*){0,3}<\|message\|>")

@@ -38,11 +38,16 @@ class Reply:
 
     text: str
     finish: str = "stop"  # the API's finish_reason
-    tokens_in: int = 0
-    tokens_out: int = 0
+    tokens_in: int | None = 0  # None, like the two below, where the endpoint does not say
+    tokens_out: int | None = 0
     model: str = ""
+    tokens_reasoning: int | None = 0  # of tokens_out, those of thoughts that the endpoint keeps to itself
     headers: Mapping = field(default_factory=dict, repr=False, compare=False)  # rate limits stand here; never stored
-    tokens_reasoning: int = 0  # of tokens_out, those of thoughts that the endpoint keeps to itself; never stored
+
+    def tokens(self, size: int) -> tuple[int, int]:
+        """Tokens in and out, at most: where the endpoint does not say, a token a byte. size: bytes of the request."""
+        tokens_out = len(self.text.encode("utf-8", "replace")) if self.tokens_out is None else self.tokens_out
+        return size if self.tokens_in is None else self.tokens_in, tokens_out
 
 
 @dataclass(frozen=True)

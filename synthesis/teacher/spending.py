@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
 from itertools import takewhile
 from pathlib import Path
 
 from synthesis.params import Params
 from synthesis.paths import Paths
 
-COUNTS = ("calls", "tokens_in", "tokens_out")
+USAGE = ("calls", "tokens_in", "tokens_out", "tokens_reasoning", "tokens_at_most", "dollars")
 
 
 def files(name: str, params: Params) -> dict[str, Path]:
@@ -31,16 +32,20 @@ def usage(file: Path) -> dict:
     """What a stage used, by its metrics file; zeros when it has not run, or had nothing to ask.
 
     calls: answers that were used, new ones and those out of the response store. tokens_in and tokens_out: of the
-    prompts and of the answers. dollars: None when the price is unknown.
+    prompts and of the answers, None where an endpoint does not count them. tokens_reasoning: those of tokens_out that
+    were thoughts which the endpoint keeps to itself, None where it does not say. tokens_at_most: in and out, as
+    asking.budget counts them, a byte for a token that is not counted. dollars: None when the price is unknown.
     """
     metrics = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return {key: metrics.get(key, 0) for key in (*COUNTS, "dollars")}
+    return {key: metrics.get(key, 0) for key in USAGE}
 
 
 def total(usages: list[dict]) -> dict:
-    """The sum. Its dollars are None when those of any part are."""
-    dollars = [usage["dollars"] for usage in usages]
-    return {
-        **{key: sum(usage[key] for usage in usages) for key in COUNTS},
-        "dollars": None if None in dollars else round(sum(dollars), 6),
-    }
+    """The sum. What is None in any part is None in it."""
+    sums = {key: reduce(plus, (usage[key] for usage in usages), 0) for key in USAGE}
+    return sums | {"dollars": sums["dollars"] and round(sums["dollars"], 6)}
+
+
+def plus(one: float | None, other: float | None) -> float | None:
+    """The sum, unknown (None) where a part of it is."""
+    return None if one is None or other is None else one + other

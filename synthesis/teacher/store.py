@@ -21,24 +21,23 @@ from synthesis.paths import user_file
 from synthesis.teacher.claims import Claims, Key
 from synthesis.teacher.request import Reply, canonical, digest
 
-VERSION = 2  # 1 had no claims
+VERSION = 3  # 1 had no claims, 2 no answers without counts of tokens and no tokens_reasoning
 GROUP = 200  # answers, or groups of claims, in one commit at most
 WAIT = 60  # seconds to wait for another process that writes
-COLUMNS = ["request", "sample", "attempt", "body", "text", "finish", "tokens_in", "tokens_out", "model", "created"]
+REPLY = ["text", "finish", "tokens_in", "tokens_out", "model", "tokens_reasoning"]  # the fields of a Reply, in order
+COLUMNS = ["request", "sample", "attempt", "body", *REPLY, "created"]
 SCHEMA = """
-begin immediate;
 create table if not exists answers (
   request text not null, sample integer not null, attempt integer not null, body text not null, text text not null,
-  finish text not null, tokens_in integer not null, tokens_out integer not null, model text not null,
+  finish text not null, tokens_in integer, tokens_out integer, model text not null, tokens_reasoning integer,
   created real not null, used real not null, hits integer not null default 0,
   primary key (request, sample, attempt));
 create table if not exists claims (
   request text not null, sample integer not null, owner text not null, primary key (request, sample)) without rowid;
-pragma user_version = 2;
-commit;
 """
-GET = """select rowid, text, finish, tokens_in, tokens_out, model from answers
-         where request = ? and sample = ? and attempt = ?"""
+EARLIER = ["request", "sample", "attempt", "body", "text", "finish", "tokens_in", "tokens_out", "model", "created"]
+EARLIER += ["used", "hits"]  # the columns of versions 1 and 2
+GET = f"select rowid, {', '.join(REPLY)} from answers where request = ? and sample = ? and attempt = ?"
 # What is there already stays: the first answer is the one that others may have used.
 PUT = f"insert or ignore into answers ({', '.join(COLUMNS)}, used) values "
 PLACES = f"({', '.join('?' * (len(COLUMNS) + 1))})"
@@ -84,8 +83,7 @@ class Store:
     async def put(self, request: str, sample: int, attempt: int, body: dict, reply: Reply) -> Reply:
         """Keep an answer; return when it is on disk. What is returned is the answer that others see, too."""
         now = time.time()
-        row = (request, sample, attempt, canonical(body), reply.text, reply.finish)
-        row += (reply.tokens_in, reply.tokens_out, reply.model, now, now)
+        row = (request, sample, attempt, canonical(body), *(getattr(reply, name) for name in REPLY), now, now)
         return await self._written((row, reply))
 
     async def claim(self, keys: list[Key]) -> set[Key]:
@@ -123,7 +121,22 @@ class Store:
                     if "locked" not in str(error) or pause is None:
                         raise
                     time.sleep(pause)
-            self.reading.executescript(SCHEMA)
+            self._migrate()
+
+    def _migrate(self) -> None:
+        """Make the tables, or bring those of an earlier version up to date, all or nothing."""
+        with self.reading:
+            self.reading.execute("begin immediate")
+            version = self.reading.execute("pragma user_version").fetchone()[0]  # another process may have been first
+            if 0 < version < VERSION:
+                self.reading.execute("alter table answers rename to earlier")
+            for statement in filter(str.strip, SCHEMA.split(";")):
+                self.reading.execute(statement)
+            if 0 < version < VERSION:
+                names = ", ".join(EARLIER)
+                self.reading.execute(f"insert into answers ({names}) select {names} from earlier order by rowid")
+                self.reading.execute("drop table earlier")
+            self.reading.execute(f"pragma user_version = {VERSION}")
 
     async def _written(self, what: tuple | list):
         """What comes of an answer (row, reply) or of claims [key, ...] when the writer has committed them."""
@@ -261,7 +274,8 @@ def _entry(line: str, where: str) -> list:
     """A row of COLUMNS from a line of an export."""
     try:
         entry = json.loads(line)
-        row = [entry[name] for name in COLUMNS]
+        row = [entry[name] for name in COLUMNS if name != "tokens_reasoning"]
+        row.insert(COLUMNS.index("tokens_reasoning"), entry.get("tokens_reasoning"))  # earlier exports have none
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{where} is not a line of `synthesis store export`") from None
     row[COLUMNS.index("body")] = canonical(entry["body"])

@@ -254,7 +254,8 @@ class Provider(Endpoint):
                 failure = self.failure(refusals.status(error), error, {}, bodies[name])
         except (Failed, Rejected, UserError) as unreadable:
             failure = unreadable
-        if isinstance(failure, Failed) and failure.fatal:  # no answer in the whole batch: the settings are to blame
+        if isinstance(failure, Failed) and failure.fatal and not failure.limited:
+            # No answer in the whole batch: the settings are to blame.
             failure = UserError(str(failure))
         return {name: failure}
 

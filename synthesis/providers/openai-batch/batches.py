@@ -97,7 +97,7 @@ class Batches:
         """A file or a batch. Raises ValueError, or what `Endpoint.failure` says, when something else came instead."""
         if error := getattr(made, "error", None):
             error = refusals.error(json.dumps({"error": error}, default=str).encode())
-            raise self.endpoint.failure(refusals.status(error), error, {}, {})
+            raise self.endpoint.failure(refusals.status(error), error, {}, {}, fatal=not self.endpoint.answered)
         if not getattr(made, "id", None):
             raise ValueError(f"what came is no answer of a Batch API: {str(made)[:SHOWN]}")
         return made
