@@ -281,6 +281,21 @@ def test_kill_between_the_endpoints_yes_and_ours(server, place):
     assert len(server.batches) == 1 and left(place) == []
 
 
+def test_a_row_of_an_open_batch_is_not_asked_for_online(server, place):
+    server.hold = True
+    run = start(server, 5, place)
+    wait(lambda: left(place) == ["batch_0.jsonl"])
+    run.kill()
+    run.wait()
+    with pytest.raises(UserError, match="paid for twice: set teacher.provider to openai-batch"):
+        answers_and_usage(settings(server.url, provider="openai"), prompts(7)[4:])
+    server.hold = False
+    ask(server.url, prompts(5))
+    answers, usage = answers_and_usage(settings(server.url, provider="openai"), prompts(5))
+    texts_match(prompts(5), answers)
+    assert usage["stored"] == 5 and server.asked.total() == 5, "both providers share the response store"
+
+
 def test_a_draft_that_was_never_sent_is_forgotten(server, place):
     ask(server.url, prompts(1))
     folder = next((place / "teacher.sqlite.batches").iterdir())

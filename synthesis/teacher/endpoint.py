@@ -9,13 +9,15 @@ import json
 import os
 from collections.abc import Mapping
 from math import inf
-from urllib.parse import parse_qsl, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from synthesis import UserError
 from synthesis.params import Params
 from synthesis.teacher import budget, refusals
 from synthesis.teacher.limits import PATIENCE, retry_after
-from synthesis.teacher.request import Failed, Rejected, Reply, Request
+from synthesis.teacher.request import Failed, Rejected, Reply, Request, digest
+from synthesis.teacher.store import default_path
 
 DEFAULT_URL = "https://api.openai.com/v1"
 KEPT = "What was answered is kept: `dvc repro` then asks for the rest only"
@@ -37,6 +39,7 @@ class Endpoint:
                 "asking.base_url (or OPENAI_BASE_URL) must be like https://host/v1, without a name or password"
             )
         self.price = budget.price(params.teacher.model, self.base_url)
+        self.folder = Path(f"{default_path()}.batches") / quote(self.base_url, safe="")  # of open batches
         self.answered = False  # whether the endpoint ever gave an answer
 
     def body(self, request: Request) -> dict:
@@ -111,6 +114,20 @@ class Endpoint:
         if len(key) >= 20 or (len(key) >= 8 and not key.isalpha()):  # not the `none` of a server without keys
             line = line.replace(key, "***")
         return line[:300]
+
+
+def name_of(body: dict, sample: int, attempt: int) -> str:
+    """What a request is called in a batch: its key in the response store."""
+    return f"{digest(body)}/{sample}/{attempt}"
+
+
+def read_batch(file: Path) -> dict[str, dict]:
+    """The requests of a batch; none when another process has put its answers into the store meanwhile."""
+    try:
+        with file.open(encoding="utf-8") as lines:
+            return {entry["custom_id"]: entry["body"] for entry in map(json.loads, lines)}
+    except FileNotFoundError:
+        return {}
 
 
 def read_key() -> str:

@@ -23,9 +23,9 @@ from synthesis import UserError
 from synthesis.params import Params
 from synthesis.run import Run
 from synthesis.teacher import refusals
-from synthesis.teacher.endpoint import Endpoint
-from synthesis.teacher.request import Failed, Rejected, Reply, canonical, digest
-from synthesis.teacher.store import Store, default_path
+from synthesis.teacher.endpoint import Endpoint, name_of, read_batch
+from synthesis.teacher.request import Failed, Rejected, Reply, canonical
+from synthesis.teacher.store import Store
 
 from .batches import URL, Batches
 
@@ -53,7 +53,6 @@ class Provider(Endpoint):
             )
         self.concurrency = self.most = MOST
         self.price = self.price and (DISCOUNT * self.price[0], DISCOUNT * self.price[1])
-        self.folder = Path(f"{default_path()}.batches") / quote(self.base_url, safe="")
         self.batches = self.store = None
         self.new: dict[str, dict] = {}  # bodies that are not sent yet
         self.waiting: dict[str, asyncio.Future] = {}
@@ -62,7 +61,7 @@ class Provider(Endpoint):
 
     async def answer(self, body: dict, sample: int, attempt: int) -> Reply:
         """One request of a batch. Raises Failed or Rejected, and UserError when no batch can succeed."""
-        name = f"{digest(body)}/{sample}/{attempt}"
+        name = name_of(body, sample, attempt)
         self.waiting[name] = done = asyncio.get_running_loop().create_future()
         self._collect({name: body})
         return await done
@@ -149,7 +148,7 @@ class Provider(Endpoint):
             if batch is None:
                 _say(f"{file} is unknown to {self.base_url}: was it sent with another key? It is left as it is")
             elif batch.status in ENDED:
-                await self._keep(file, batch, _bodies(file))
+                await self._keep(file, batch, read_batch(file))
             else:
                 self._follow(file, batch)
 
@@ -179,7 +178,7 @@ class Provider(Endpoint):
     # From batches to answers
 
     def _follow(self, file: Path, batch) -> None:
-        self.running[file] = _bodies(file)
+        self.running[file] = read_batch(file)
         self._start(self._finish(file, batch))
 
     async def _finish(self, file: Path, batch) -> None:
@@ -258,15 +257,6 @@ class Provider(Endpoint):
             # No answer in the whole batch: the settings are to blame.
             failure = UserError(str(failure))
         return {name: failure}
-
-
-def _bodies(file: Path) -> dict[str, dict]:
-    """The requests of a batch; none when another process has put its answers into the store meanwhile."""
-    try:
-        with file.open(encoding="utf-8") as lines:
-            return {entry["custom_id"]: entry["body"] for entry in map(json.loads, lines)}
-    except FileNotFoundError:
-        return {}
 
 
 def _key(name: str) -> tuple[str, int, int]:

@@ -17,7 +17,7 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 from synthesis import UserError
 from synthesis.params import Params
 from synthesis.run import Run
-from synthesis.teacher.endpoint import Endpoint, read_key
+from synthesis.teacher.endpoint import Endpoint, name_of, read_batch, read_key
 from synthesis.teacher.request import Failed, Reply, canonical
 
 CONNECT = 10  # seconds
@@ -35,10 +35,16 @@ class Provider(Endpoint):
         super().__init__(params)
         self.concurrency = params.asking.concurrency
         self.http = None  # made by the first call
+        self.batched: set[str] = set()  # what open batches ask for: it would be paid for twice
 
     async def answer(self, body: dict, sample: int, attempt: int) -> Reply:
         """One call. Raises Failed or Rejected, and UserError when no call can succeed."""
         http = self.http or self._open()
+        if self.batched and name_of(body, sample, attempt) in self.batched:
+            raise UserError(
+                f"a batch that is open at {self.base_url} asks for rows of this stage, which would be paid for twice: "
+                "set teacher.provider to openai-batch until its answers are there (`synthesis batches` looks after it)"
+            )
         request = httpx2.Request("POST", self.url, headers=self.headers, content=canonical(body).encode())
         try:
             async with asyncio.timeout(self.timeout):
@@ -56,6 +62,7 @@ class Provider(Endpoint):
 
     def _open(self) -> httpx2.AsyncClient:
         key = read_key()
+        self.batched = {name for file in self.folder.glob("*.jsonl") for name in read_batch(file)}
         limits = httpx2.Limits(max_connections=0)  # no limit: the workers are the limit
         timeout = httpx2.Timeout(self.timeout, connect=CONNECT, pool=None)
         self.http = DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
