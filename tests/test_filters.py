@@ -256,6 +256,8 @@ def test_what_an_llm_gets_wrong_is_counted_kept_and_not_learned(fresh, server):
     rejected = table.read(fresh.folder / "data/reviews/round0/rejected.parquet")
     assert told["rejected"] == expected
     assert rejected.rejected.value_counts().to_dict() == expected
+    assert set(rejected.stage[rejected.rejected == "refusal"]) == {"seed"}
+    assert set(rejected.stage[rejected.rejected != "refusal"]) == {"start"} and "stage" not in train
     assert later["rejected"].get("copy of its error", 0) > 0.8 * mined > 0
     hidden = set(gold["test"]) | set(gold["selection"])
     assert not set(train.text) & hidden

@@ -287,7 +287,7 @@ def test_a_row_of_an_open_batch_is_not_asked_for_online(server, place):
     wait(lambda: left(place) == ["batch_0.jsonl"])
     run.kill()
     run.wait()
-    with pytest.raises(UserError, match="paid for twice: set teacher.provider to openai-batch"):
+    with pytest.raises(UserError, match=r"paid for twice: set teacher.provider to openai-batch"):
         answers_and_usage(settings(server.url, provider="openai"), prompts(7)[4:])
     server.hold = False
     ask(server.url, prompts(5))
