@@ -14,9 +14,10 @@ import pandas as pd
 from synthesis import additions, files
 from synthesis.run import Run
 from synthesis.teacher import plans, spending
+from synthesis.teacher.exports import REPLY
 from synthesis.teacher.loop import rows
 from synthesis.teacher.request import Provider, Reply, Request
-from synthesis.teacher.store import REPLY, Store
+from synthesis.teacher.store import Store
 
 CHARACTERS = 4  # of a token, in English
 ERROR_RATE = 0.2  # of validation rows, where no round has been mined

@@ -221,6 +221,27 @@ def test_export_and_import_are_the_same_answers_once(path, tmp_path, monkeypatch
     assert look(2).text == "answer 2"
 
 
+def test_what_is_recorded_in_the_repository_counts_as_stored(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fill(2)
+    (tmp_path / "data/teacher").mkdir(parents=True)
+    command.export(tmp_path / "data/teacher/demo.jsonl.gz")
+    packed = (tmp_path / "data/teacher/demo.jsonl.gz").read_bytes()
+    command.export(tmp_path / "data/teacher/demo.jsonl.gz")
+    assert (tmp_path / "data/teacher/demo.jsonl.gz").read_bytes() == packed, "the same answers are the same bytes"
+    monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "empty.sqlite"))
+    assert look(1) == Reply("answer 1", "stop", 5, 7, "m") and look(2) is None
+    store = Store()
+    assert store.stored([KEY, "other"]) == {KEY} and store.entry(KEY, 0, 0)["body"] == BODY
+    assert store.info()["entries"] == 0
+    store.close()
+    assert [reply.model for reply in fill(1, "later")] == ["later"] and look().model == "later", "the store goes first"
+    (tmp_path / "data/teacher/demo.jsonl.gz").unlink()
+    (tmp_path / "data/teacher/broken.jsonl.gz").write_bytes(packed[:50])
+    with pytest.raises(UserError, match=r"git checkout .*broken.jsonl.gz"):
+        look(7)
+
+
 @pytest.mark.parametrize(
     "change", [lambda e: e.pop("text"), lambda e: e["body"].update(model="x"), lambda e: e.clear()]
 )

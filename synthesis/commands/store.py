@@ -41,14 +41,17 @@ def prune(
 
 
 @app.command()
-def export(file: Annotated[Path, Argument(metavar="FILE", help="A file of JSON lines.")]) -> None:
-    """Write all answers to a file, for another machine or a colleague.
+def export(
+    file: Annotated[Path, Argument(metavar="FILE", help="A file of JSON lines; gzip packs it when it ends in .gz.")],
+) -> None:
+    """Write all answers to a file, for another machine, a colleague, or data/teacher/ of this repository.
 
     Example: synthesis store export answers.jsonl
     """
     from synthesis.files import whole
+    from synthesis.teacher.exports import open_text
 
-    with _store(file) as store, whole(file) as draft, draft.open("w", encoding="utf-8") as lines:
+    with _store(file) as store, whole(file) as draft, open_text(draft, "w", file.suffix == ".gz") as lines:
         print(f"{store.export(lines)} exported", file=sys.stderr)
 
 
@@ -58,7 +61,9 @@ def take(file: Annotated[Path, Argument(metavar="FILE", help="What `synthesis st
 
     Example: synthesis store import answers.jsonl
     """
-    with _store(file) as store, file.open(encoding="utf-8") as lines:
+    from synthesis.teacher.exports import open_text
+
+    with _store(file) as store, open_text(file, "r", file.suffix == ".gz") as lines:
         print(f"{store.take(lines, str(file))} new", file=sys.stderr)
 
 
@@ -70,5 +75,5 @@ def _store(file: Path | None = None):
     with closing(Store()) as store:
         try:
             yield store
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, EOFError, UnicodeDecodeError) as error:
             raise UserError(f"{file}: {error}") from None

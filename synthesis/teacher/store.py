@@ -2,7 +2,8 @@
 
 SQLite in WAL mode with synchronous=FULL: what is committed survives kill -9 as well as a power cut. One
 thread commits for all, in groups, so that hundreds of answers share one fsync and nobody waits for a disk.
-Which rows are being asked for, and by whom, stands in the same file: claims.py.
+Which rows are being asked for, and by whom, stands in the same file: claims.py. Answers that are recorded in the
+repository (exports.py) count as stored.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from synthesis import UserError
 from synthesis.paths import user_file
+from synthesis.teacher import exports
 from synthesis.teacher.claims import Claims, Key
-from synthesis.teacher.request import Reply, canonical, digest
+from synthesis.teacher.exports import COLUMNS, REPLY
+from synthesis.teacher.request import Reply, canonical
 
 VERSION = 3  # 1 had no claims, 2 no answers without counts of tokens and no tokens_reasoning
 GROUP = 200  # answers, or groups of claims, in one commit at most
 WAIT = 60  # seconds to wait for another process that writes
-REPLY = ["text", "finish", "tokens_in", "tokens_out", "model", "tokens_reasoning"]  # the fields of a Reply, in order
-COLUMNS = ["request", "sample", "attempt", "body", *REPLY, "created"]
 SCHEMA = """
 create table if not exists answers (
   request text not null, sample integer not null, attempt integer not null, body text not null, text text not null,
@@ -65,20 +67,27 @@ class Store:
         self.waiting = queue.SimpleQueue()
         self.writer = None
 
+    @cached_property
+    def recorded(self) -> dict[tuple, tuple]:
+        """Answers of the repository, by request, sample and attempt. They are read when something is not here."""
+        return exports.recorded()
+
     def get(self, request: str, sample: int, attempt: int) -> Reply | None:
         """The stored answer, if there is one."""
         with self._guard():
             row = self.reading.execute(GET, (request, sample, attempt)).fetchone()
-        if row is None:
-            return None
-        self.hits.add(row[0])
-        return Reply(*row[1:])
+        if row is not None:
+            self.hits.add(row[0])
+            return Reply(*row[1:])
+        recorded = self.recorded.get((request, sample, attempt))
+        return Reply(*recorded[4:-1]) if recorded else None  # without its key, body and time
 
     def stored(self, requests: list[str]) -> set[str]:
         """Those of the requests that have any answer: one query for all, where most have none."""
         wanted = "select request from answers where request in (select value from json_each(?))"
         with self._guard():
-            return {request for (request,) in self.reading.execute(wanted, (json.dumps(requests),))}
+            stored = {request for (request,) in self.reading.execute(wanted, (json.dumps(requests),))}
+        return stored | {request for request, *_ in self.recorded}.intersection(requests)
 
     async def put(self, request: str, sample: int, attempt: int, body: dict, reply: Reply) -> Reply:
         """Keep an answer; return when it is on disk. What is returned is the answer that others see, too."""
@@ -191,7 +200,8 @@ class Store:
         wanted = f"select {', '.join(COLUMNS)} from answers where request = ? and sample = ? and attempt = ?"
         with self._guard():
             row = self.reading.execute(wanted, (request, sample, attempt)).fetchone()
-        return _readable(row) if row else None
+        row = row or self.recorded.get((request, sample, attempt))
+        return exports.entry(row) if row else None
 
     def info(self) -> dict:
         """Its path, size in bytes, entries, hits and tokens, and the entries by model."""
@@ -219,13 +229,9 @@ class Store:
 
     def export(self, file) -> int:
         """Write every answer to an open file as a line of JSON. Returns how many they are."""
-        count = 0
         with self._guard():
             wanted = f"select {', '.join(COLUMNS)} from answers order by request, sample, attempt"
-            for row in self.reading.execute(wanted):
-                file.write(json.dumps(_readable(row), ensure_ascii=False) + "\n")
-                count += 1
-        return count
+            return exports.write(self.reading.execute(wanted), file)
 
     def take(self, lines, name: str) -> int:
         """Add the answers of an export that are not there yet, all or none. Returns how many they are.
@@ -236,8 +242,7 @@ class Store:
         with self._guard():
             self.reading.execute("begin immediate")
             try:
-                for number, line in enumerate(lines, 1):
-                    row = _entry(line, f"{name}:{number}")
+                for row in exports.read(lines, name):
                     count += self.reading.execute(PUT + PLACES, (*row, now)).rowcount
             except BaseException:
                 self.reading.execute("rollback")
@@ -262,23 +267,3 @@ def _wake(group: list, results: list) -> None:
             done.set_exception(result)
         else:
             done.set_result(result)
-
-
-def _readable(row: tuple) -> dict:
-    """A row of COLUMNS with its body as JSON."""
-    entry = dict(zip(COLUMNS, row, strict=True))
-    return entry | {"body": json.loads(entry["body"])}
-
-
-def _entry(line: str, where: str) -> list:
-    """A row of COLUMNS from a line of an export."""
-    try:
-        entry = json.loads(line)
-        row = [entry[name] for name in COLUMNS if name != "tokens_reasoning"]
-        row.insert(COLUMNS.index("tokens_reasoning"), entry.get("tokens_reasoning"))  # earlier exports have none
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{where} is not a line of `synthesis store export`") from None
-    row[COLUMNS.index("body")] = canonical(entry["body"])
-    if digest(entry["body"]) != entry["request"]:
-        raise UserError(f"{where}: the body is not the one that was asked, its hash differs")
-    return row
