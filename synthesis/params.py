@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -144,6 +144,7 @@ class Teacher(Section):
     temperature: float | None = Field(ge=0)
     top_p: float | None = Field(gt=0, le=1)
     max_tokens: int | None = Field(ge=1)
+    stop: list[Annotated[str, Field(min_length=1)]] = []
     extra: dict
     attempts: int = Field(ge=1)
     min_words: int = Field(default=2, ge=0)

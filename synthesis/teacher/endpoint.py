@@ -27,7 +27,7 @@ SHOWN = 200  # characters of what came instead of an answer
 class Endpoint:
     """The endpoint that params.yaml names. Raises UserError when its address is none."""
 
-    stored = True
+    stored, news = True, ""
 
     def __init__(self, params: Params):
         self.settings, self.timeout = params.teacher, params.asking.timeout
@@ -50,6 +50,7 @@ class Endpoint:
             "model": settings.model,
             "messages": request.messages(settings.system),
             **{name: value for name, value in sampling.items() if value is not None},
+            **request.stop(settings.stop),
             **settings.extra,
         }
 

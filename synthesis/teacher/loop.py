@@ -7,7 +7,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from itertools import count, islice
 
@@ -99,7 +99,10 @@ class Asking:
         return self.answers
 
     async def _ask(self, pending: list[Row]) -> None:
-        self.progress = Progress(self.title, len(self.rows), len(self.rows) - len(pending), self.budget)
+        self.progress = Progress(
+            self.title, len(self.rows), len(self.rows) - len(pending), self.budget, lambda: self.provider.news
+        )
+        watch = asyncio.create_task(self.progress.watch())
         workers = min(self.provider.concurrency, len(pending))
         turns = asyncio.Queue(maxsize=max(1, workers // AHEAD))
 
@@ -123,6 +126,7 @@ class Asking:
         except BaseExceptionGroup as errors:  # the first one stopped the others
             raise self._stopped(errors.exceptions[0]) from None
         finally:
+            watch.cancel()
             self.progress.close()
 
     async def _turns(self, pending: list[Row], workers: int) -> AsyncIterator[Row]:
@@ -226,13 +230,13 @@ class Asking:
 class Progress:
     """What a person sees meanwhile: a line on stderr (in a log, one every half minute), and now and then an answer."""
 
-    def __init__(self, title: str, total: int, done: int, budget: Budget):
-        often = 0.2 if sys.stderr.isatty() else 30
+    def __init__(self, title: str, total: int, done: int, budget: Budget, news: Callable[[], str]):
+        self.often = often = 0.2 if sys.stderr.isatty() else 30
         self.bar = tqdm(
             total=total, initial=done, desc=title, unit="row", file=sys.stderr, mininterval=often, maxinterval=often,
             miniters=1, dynamic_ncols=True, leave=True,
         )  # fmt: skip
-        self.budget = budget
+        self.budget, self.news = budget, news
         pending = total - done
         self.finished, self.shown = 0, {1, pending // 10, pending // 2} - {0}
         self.waits = False
@@ -240,9 +244,7 @@ class Progress:
     def step(self, request: Request, text: str, rejected: str | None) -> None:
         """One more row is finished."""
         self.finished += 1
-        budget = self.budget
-        dollars = "" if budget.dollars is None else f", ${budget.dollars:.4f}"
-        self.bar.set_postfix_str(f"{budget.tokens:,} tokens{dollars}", refresh=False)
+        self._describe()
         self.bar.update()
         if self.finished in self.shown:
             reason = f" (rejected: {rejected})" if rejected else ""
@@ -257,9 +259,24 @@ class Progress:
             self.bar.write(message, file=sys.stderr)
         self.waits = True
 
+    async def watch(self) -> None:
+        """Show that something goes on before rows are finished: soon, and then as often as the line may change."""
+        pause = 0.2
+        while True:
+            await asyncio.sleep(pause)
+            self._describe()
+            self.bar.refresh()
+            pause = min(2 * pause, max(self.often, 1))
+
     def close(self) -> None:
         """End the line."""
         self.bar.close()
+
+    def _describe(self) -> None:
+        budget, news = self.budget, self.news()
+        dollars = "" if budget.dollars is None else f", ${budget.dollars:.4f}"
+        words = f"{budget.tokens:,} tokens{dollars}" + (f", {news}" if news else "")
+        self.bar.set_postfix_str(words, refresh=False)
 
 
 def _short(text: str) -> str:

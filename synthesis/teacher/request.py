@@ -31,6 +31,10 @@ class Request:
         opening = [{"role": "system", "content": system}] if system else []
         return [*opening, {"role": "user", "content": self.prompt}]
 
+    def stop(self, strings: list[str]) -> dict:
+        """The field `stop` of the body. Rationales are lists, whose lines a stop string would cut off."""
+        return {"stop": strings} if strings and self.step != "rationale" else {}
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -77,6 +81,7 @@ class Provider(Protocol):
     concurrency: int  # answers that are in the making at once
     stored: bool  # whether answers are worth keeping in the response store
     price: tuple[float, float] | None  # dollars for a token of the prompt and of the answer, None when unknown
+    news: str  # of the work on answers that have not ended, for the line of progress; may be empty
 
     def body(self, request: Request) -> dict:
         """The exact request: all that the answer depends on, and nothing else."""

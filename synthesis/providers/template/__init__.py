@@ -56,6 +56,7 @@ class Provider:
 
     concurrency = 1
     stored = False  # free and repeatable: nothing to keep
+    news = ""
     price = (0.0, 0.0)
 
     def __init__(self, grammar: str, seed: int, reading: Reading | None = None):

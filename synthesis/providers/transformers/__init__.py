@@ -1,25 +1,28 @@
-"""A local causal model: transformers' `generate` with the model's chat template, in batches.
+"""A local causal model with its own chat template, which writes many rows at once.
 
-Each row draws from a generator of its own, seeded by its request, sample and attempt: whatever shares its batch, it
-gets the same random numbers. The same batches on the same machine thus give the same answers; in another batch the
-padding changes logits by rounding errors, which now and then changes a token.
+A row's random numbers depend on its request, sample and attempt alone, whatever is written beside it. The same rows on
+the same machine thus get the same answers, but for rounding: other company can change the last digits of a row's
+logits, and so now and then a token.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from synthesis import UserError
 from synthesis.models.load import fingerprint
-from synthesis.params import Params
-from synthesis.run import Run
 from synthesis.teacher.request import Reply, Request, digest
 
-from .writer import OPTIONS, Writer
+from .writer import OPTIONS, Row, Writer
 
-WINDOW = 16  # batches' worth of rows that are collected, so that rows of like length share one
-MOMENT = 0.05  # seconds that the first batch waits for company
+if TYPE_CHECKING:
+    from synthesis.params import Params
+    from synthesis.run import Run
+
+WINDOW = 16  # rows that are collected for each that is written, so that rows of like length start together
+MOMENT = 0.05  # seconds that the first row waits for company
 
 
 def provider(run: Run) -> Provider:
@@ -28,21 +31,27 @@ def provider(run: Run) -> Provider:
 
 
 class Provider:
-    """Answers of the model. asking.concurrency rows are generated at once."""
+    """Answers of the model. asking.concurrency rows are written at once."""
 
     stored = True
     price = (0.0, 0.0)
 
     def __init__(self, params: Params):
-        self.settings, self.batch = params.teacher, params.asking.concurrency
+        self.settings, self.size = params.teacher, params.asking.concurrency
         if other := self.settings.extra.keys() - {OPTIONS}:
             raise UserError(f"teacher.extra: `{min(other)}` is for endpoints; a local model knows only {OPTIONS}")
-        self.concurrency = WINDOW * self.batch
+        self.concurrency = WINDOW * self.size
         self.revision = fingerprint(self.settings.model, "teacher.model")
         self.writer = None  # loaded by the first answer: a run out of the store needs no torch
-        self.waiting: list[tuple[list[int], int, dict, asyncio.Future]] = []
+        self.rows: list[Row] = []  # those without an answer
+        self.new: list[Row] = []  # those of them that the writer does not know yet
         self.work = None
-        self.closed = threading.Event()
+        self.thread = ThreadPoolExecutor(1)
+
+    @property
+    def news(self) -> str:
+        """What the model is doing."""
+        return f"{self.writer.rate:,.0f} tokens/s" if self.writer else f"loading {self.settings.model}"
 
     def body(self, request: Request) -> dict:
         """All that an answer depends on, the weights included."""
@@ -54,44 +63,50 @@ class Provider:
             "temperature": 1.0 if settings.temperature is None else settings.temperature,
             "top_p": settings.top_p or 1.0,
             "max_tokens": settings.max_tokens,
+            **request.stop(settings.stop),
             **settings.extra,
         }
 
     async def answer(self, body: dict, sample: int, attempt: int) -> Reply:
-        """One row of a batch. Raises Rejected for too long a prompt, UserError when the model cannot be used."""
-        if self.writer is None:
-            self.writer = Writer(self.settings.model, self.closed)
-        tokens = self.writer.tokens(body)
+        """One row. Raises Rejected for too long a prompt, UserError when the model cannot be used."""
         seed = int(digest([body, sample, attempt])[:15], 16)
-        done = asyncio.get_running_loop().create_future()
-        self.waiting.append((tokens, seed, body, done))
+        row = Row(body, seed, asyncio.get_running_loop().create_future())
+        self.rows.append(row)
+        self.new.append(row)
         if self.work is None or self.work.done():
             self.work = asyncio.create_task(self._write())
-        return await done
+        return await row.done
 
     async def close(self) -> None:
-        """Stop at the next token and free the model."""
-        self.closed.set()
+        """Stop after the token that is being written, and free the model."""
         if self.work:
             self.work.cancel()
+        self.thread.shutdown(cancel_futures=True)
         self.writer = None
 
     async def _write(self) -> None:
-        """Batch by batch, the longest rows first: what does not fit into the memory shows at once."""
+        """Token by token until every row has ended. Whatever fails, those who wait must hear of it."""
+        run = asyncio.get_running_loop().run_in_executor
         await asyncio.sleep(MOMENT)
-        while self.waiting:
-            self.waiting.sort(key=lambda row: (len(row[0]), row[1]))
-            rows, self.waiting = self.waiting[-self.batch :], self.waiting[: -self.batch]
-            tokens, seeds, bodies, futures = zip(*rows, strict=True)
-            try:
-                replies = await asyncio.to_thread(self.writer.write, tokens, seeds, bodies[0])
-            except Exception as error:  # whatever it is, those who wait must hear of it
-                replies = [error] * len(rows)
-            for done, reply in zip(futures, replies, strict=True):
-                if done.done():
-                    continue
-                if isinstance(reply, Exception):
-                    done.set_exception(reply)
-                else:
-                    done.set_result(reply)
-            await asyncio.sleep(0)  # lets those who were answered ask for their next rows
+        try:
+            if self.writer is None:
+                body = self.new[0].body  # all rows share its temperature and top_p
+                settings = self.settings.model, self.size, body["temperature"], body["top_p"]
+                self.writer = await run(self.thread, Writer, *settings)
+            while self.rows:
+                new, self.new = self.new, []
+                for row, result in await run(self.thread, self.writer.step, new):
+                    self._settle(row, result)
+                    self.rows.remove(row)
+        except Exception as error:
+            rows, self.rows, self.new = self.rows, [], []
+            for row in rows:
+                self._settle(row, error)
+
+    def _settle(self, row: Row, result: Reply | Exception) -> None:
+        if row.done.done():  # nobody waits any more
+            return
+        if isinstance(result, Exception):
+            row.done.set_exception(result)
+        else:
+            row.done.set_result(result)

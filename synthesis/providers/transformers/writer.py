@@ -2,40 +2,77 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
+import time
+from dataclasses import dataclass, field
 
 from synthesis import UserError
 from synthesis.models.load import loading, locate
 from synthesis.teacher.request import Rejected, Reply
 
 OPTIONS = "chat_template_kwargs"  # the only field of teacher.extra that means something here
+REFILL = 8  # rows are read when one place of so many is free: reading a few costs as much as reading many
+
+
+@dataclass(eq=False)
+class Row:
+    """An answer in the making. Its random numbers are those of `seed`."""
+
+    body: dict
+    seed: int
+    done: asyncio.Future | None = None
+    prompt: list[int] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    limit: int = 0  # of tokens
+
+    @property
+    def state(self) -> tuple[int, int, int, int]:
+        """The last token, its position, and seed and count of the next one's random number."""
+        count = len(self.tokens)
+        return (self.tokens or self.prompt)[-1], len(self.prompt) + count - 1, self.seed, count
 
 
 class Writer:
-    """The loaded model. It stops at the next token when `closed` is set. Raises UserError when it cannot be loaded."""
+    """The loaded model, with room for `size` rows at once. Raises UserError when it cannot be used."""
 
-    def __init__(self, model: str, closed: threading.Event):
+    def __init__(self, model: str, size: int, temperature: float, top_p: float):
         import torch
 
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+        from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        self.name, self.closed = model, closed
-        self.device, dtype = _hardware()
+        from .decoding import Decoder
+        from .sampling import Sampling
+
+        self.name, self.size = model, size
+        device, dtype = _hardware()
         with loading(model, "teacher.model") as options:
             place = locate(model)
-            self.tokenizer = AutoTokenizer.from_pretrained(place, padding_side="left", **options)
+            self.tokenizer = AutoTokenizer.from_pretrained(place, **options)
             weights = AutoModelForCausalLM.from_pretrained(place, dtype=getattr(torch, dtype), **options)
-            self.model = weights.to(self.device).eval()
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.convert_ids_to_tokens(0)
-        ends = self.model.generation_config.eos_token_id
+        if not Decoder.knows(weights):
+            raise UserError(
+                f"teacher.model: `{model}` ({type(weights).__name__}) does not keep keys and values alone, so its rows "
+                "cannot be written side by side: let a server run it (docs/teacher.md, A local endpoint)"
+            )
+        self.decoder = Decoder(weights.to(device).eval(), size, Sampling(temperature, top_p))
+        ends = weights.generation_config.eos_token_id
         ends = self.tokenizer.eos_token_id if ends is None else ends
-        self.ends = [ends] if isinstance(ends, int) else list(ends or ())
-        # Not the model's own settings: its penalties and top_k would work unseen beside those of params.yaml.
-        self.model.generation_config = GenerationConfig(
-            do_sample=False, eos_token_id=self.ends or None, pad_token_id=self.tokenizer.pad_token_id
-        )
-        self.room = getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+        self.ends = {ends} if isinstance(ends, int) else set(ends or ())
+        self.room = getattr(weights.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+        self.waiting: list[Row] = []
+        self.rows: list[Row | None] = []  # by their places; None: a free one
+        self.closing: dict[str, set[int]] = {}  # the tokens that a stop string can end with
+        self.written, self.began = 0, time.monotonic()
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second, since the model was loaded."""
+        return self.written / (time.monotonic() - self.began)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are rows that have not ended."""
+        return bool(self.waiting) or any(self.rows)
 
     def tokens(self, body: dict) -> list[int]:
         """The prompt as the model reads it. Raises Rejected when it is too long."""
@@ -56,65 +93,84 @@ class Writer:
             raise Rejected(f"the prompt has {len(tokens):,} tokens, and {self.name} reads less than {self.room:,}")
         return tokens
 
-    def write(self, rows: tuple[list[int], ...], seeds: tuple[int, ...], body: dict) -> list[Reply]:
-        """Complete the rows, all with the settings of `body`. Raises UserError when they do not fit into the memory."""
+    def step(self, new: list[Row]) -> list[tuple[Row, Reply | Rejected]]:
+        """Take in new rows, write one token of as many as there is room for, and return those that have ended.
+
+        Raises UserError when the rows do not fit into the memory.
+        """
         import torch
 
-        from transformers import LogitsProcessorList, StoppingCriteriaList
-
-        longest = max(map(len, rows))
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (longest - len(row)) + row for row in rows], device=self.device)
-        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=self.device)
-        processors = LogitsProcessorList([_sampling(body, seeds, self.device)] if body["temperature"] else [])
-
-        def stopped(tokens, _):
-            return torch.full((len(tokens),), self.closed.is_set(), device=tokens.device, dtype=torch.bool)
-
+        ended = []
+        for row in new:
+            try:
+                row.prompt = self.tokens(row.body)
+            except Rejected as rejected:
+                ended.append((row, rejected))
+            else:
+                room = self.room - len(row.prompt)
+                row.limit = min(row.body["max_tokens"] or room, room)
+                self.waiting.append(row)
         try:
-            with torch.inference_mode():
-                output = self.model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    max_new_tokens=min(body["max_tokens"] or self.room, self.room - longest),
-                    logits_processor=processors,
-                    stopping_criteria=StoppingCriteriaList([stopped]),
-                )
+            self._fill()
+            return ended + (self._write() if any(self.rows) else [])
         except torch.OutOfMemoryError:
             raise UserError(
-                f"{len(rows)} rows at once do not fit into the memory: lower asking.concurrency or teacher.max_tokens"
+                f"{self.size} rows at once do not fit into the memory: lower asking.concurrency or teacher.max_tokens"
             ) from None
-        answers = output[:, longest:].tolist()
-        return [self._reply(row, new, body["model"]) for row, new in zip(rows, answers, strict=True)]
 
-    def _reply(self, row: list[int], new: list[int], model: str) -> Reply:
-        length = next((place for place, token in enumerate(new) if token in self.ends), None)
-        finish, used = ("length", len(new)) if length is None else ("stop", length + 1)
-        text = self.tokenizer.decode(new[:length], skip_special_tokens=True).replace("\0", "")
-        return Reply(text, finish, len(row), used, model)
+    def _fill(self) -> None:
+        """Give free places to waiting rows, the longest first: what does not fit into the memory shows at once."""
+        self.rows += [None] * (self.size - len(self.rows))
+        free = [place for place, row in enumerate(self.rows) if row is None]
+        if self.waiting and len(free) * REFILL >= self.size:
+            self.waiting.sort(key=lambda row: (len(row.prompt), row.seed))  # whatever the order in which they came
+            rows = [self.waiting.pop() for _ in free[: len(self.waiting)]]
+            for place, row in zip(free, rows, strict=False):
+                self.rows[place] = row
+            self.decoder.read(free[: len(rows)], [row.prompt for row in rows])
+        if not self.decoder.graph:  # what is free costs time, but for a graph, which runs all places anyway
+            self._close_up()
 
+    def _close_up(self) -> None:
+        """Let the last rows take the free places before them."""
+        while None in self.rows:
+            if row := self.rows.pop():
+                place = self.rows.index(None)
+                self.decoder.move(len(self.rows), place)
+                self.rows[place] = row
 
-def _sampling(body: dict, seeds: tuple[int, ...], device: str):
-    """Temperature and top_p, then Gumbel noise: the largest logit is a fair draw, each row's by its own generator."""
-    import torch
+    def _write(self) -> list[tuple[Row, Reply]]:
+        """One token of each row."""
+        ended = []
+        states = [row.state if row else (0, 0, 0, 0) for row in self.rows]
+        for place, token in enumerate(self.decoder.step(states)):
+            if row := self.rows[place]:
+                row.tokens.append(token)
+                self.written += 1
+                if reply := self._reply(row):
+                    ended.append((row, reply))
+                    self.rows[place] = None
+        return ended
 
-    from transformers import LogitsProcessor, TemperatureLogitsWarper, TopPLogitsWarper
+    def _reply(self, row: Row) -> Reply | None:
+        """The row's answer if its last token ends it: by the model's mark, a stop string or the limit."""
+        last, stops = row.tokens[-1], row.body.get("stop", ())
+        ended, full = last in self.ends, len(row.tokens) == row.limit
+        if not (ended or full or any(last in self._closing(stop[-1]) for stop in stops)):
+            return None
+        text = self.tokenizer.decode(row.tokens[:-1] if ended else row.tokens, skip_special_tokens=True)
+        cut = min((text.index(stop) for stop in stops if stop in text), default=None)
+        if not (ended or full) and cut is None:
+            return None
+        finish = "stop" if ended or cut is not None else "length"
+        return Reply(text[:cut].replace("\0", ""), finish, len(row.prompt), len(row.tokens), row.body["model"])
 
-    warpers = [TemperatureLogitsWarper(float(body["temperature"]))]
-    warpers += [TopPLogitsWarper(body["top_p"])] if body["top_p"] < 1 else []
-    generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-
-    class Sampling(LogitsProcessor):
-        def __call__(self, ids, scores):
-            scores = scores.float()
-            for warper in warpers:
-                scores = warper(ids, scores)
-            noise = torch.empty_like(scores)
-            for row, generator in zip(noise, generators, strict=True):
-                row.exponential_(generator=generator)
-            return scores - noise.log()
-
-    return Sampling()
+    def _closing(self, letter: str) -> set[int]:
+        """The tokens whose text has the letter, or part of one: a stop string that ends so can end with no others."""
+        if letter not in self.closing:
+            texts = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
+            self.closing[letter] = {token for token, text in enumerate(texts) if letter in text or "\ufffd" in text}
+        return self.closing[letter]
 
 
 def _hardware() -> tuple[str, str]:
