@@ -66,23 +66,17 @@ def _contents(place: Path) -> dict:
 
 
 def _convert(file: Path, draft: Path) -> None:
-    """Write the model in bfloat16 and its tokenizer. transformers itself refuses to save what it read of a GGUF."""
+    """Write the model in bfloat16, and its tokenizer."""
     splitting = _splitting(file)
 
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+    plain = {"quantization_config": GgufConfig(dequantize=True), "dtype": torch.bfloat16}
     with TemporaryDirectory() as alone:  # what lies beside the file would be taken for parts of the model
         Path(alone, file.name).symlink_to(file.resolve())
         tokenizer = AutoTokenizer.from_pretrained(alone, gguf_file=file.name)
-        read = AutoModelForCausalLM.from_pretrained(alone, gguf_file=file.name, dtype=torch.bfloat16)
-    config = read.config
-    del config.quantization_config
-    with torch.device("meta"):  # without weights of its own
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.load_state_dict(read.state_dict(), assign=True)
-    model.tie_weights()
-    model.generation_config = read.generation_config
+        model = AutoModelForCausalLM.from_pretrained(alone, gguf_file=file.name, **plain)
     if splitting in SINGLE_DIGITS:  # which transformers does not know
         from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
@@ -91,7 +85,7 @@ def _convert(file: Path, draft: Path) -> None:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
-    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     tokenizer.model_max_length = limit or tokenizer.model_max_length
     tokenizer.save_pretrained(draft)
     model.save_pretrained(draft)
