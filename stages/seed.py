@@ -16,8 +16,8 @@ def main(run: Run) -> None:
         _, metrics = synthesize(run, Plan([], []), 0)
         rows = transfer.read(run.task, theirs.file, labels)
     else:
-        reasons, contexts = files.read(run.paths.rationales), files.read(run.paths.contexts)
-        rows, metrics = synthesize(run, plans.seed(run, labels, reasons, contexts), 0)
+        tables = map(files.read, (run.paths.rationales, run.paths.contexts, run.paths.examples))
+        rows, metrics = synthesize(run, plans.seed(run, labels, *tables), 0)
     files.write(rows, run.paths.seed)
     files.write_json(metrics, run.paths.metrics / "seed.json")
 

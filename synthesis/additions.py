@@ -7,6 +7,7 @@ import pandas as pd
 from synthesis import UserError
 from synthesis.run import Run
 from synthesis.tasks.base import Material
+from synthesis.teacher import plans
 from synthesis.teacher.plans import Plan
 from synthesis.teacher.prompt import Prompt
 from synthesis.teacher.request import Request
@@ -44,12 +45,7 @@ def feedback(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> P
     material = Material([""], contexts=contexts, seed=f"{run.params.seed}/{q + 1}")  # the labels are the mined rows'
     drawn = run.task.seed_rows(len(mined), material)
     rows = [{**seed, **row} for seed, row in zip(drawn, mined.to_dict("records"), strict=True)]
-    return Plan(rows, [prompt.request(_with_examples(run, row), sample=(q + 1) * FAR) for row in rows])
-
-
-def _with_examples(run: Run, row: dict) -> dict:
-    examples = list(row["examples"])
-    return run.task.seed_slots(row) | ({"examples": examples} if examples else {})
+    return Plan(rows, plans.seed_requests(run, rows, sample=(q + 1) * FAR))
 
 
 def copies(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:

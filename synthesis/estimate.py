@@ -106,7 +106,8 @@ class Estimate:
             each = self.run.params.method.rationales_per_label if plans.wants_rationales(self.run) else 0
             written = [(label, RATIONALE) for label in self.labels for _ in range(each)]
             reasons = pd.DataFrame(written, columns=["label", "rationale"])
-        return self.line("seed", plans.seed(self.run, self.labels, reasons, self.contexts).requests, assumed=assumed)
+        plan = plans.seed(self.run, self.labels, reasons, self.contexts, self.examples())
+        return self.line("seed", plan.requests, assumed=assumed)
 
     def extrapolate(self, q: int) -> Line:
         stage, method, mined = f"extrapolate {q}", self.run.params.method, _table(self.run.paths.errors(q))
@@ -140,6 +141,15 @@ class Estimate:
         settings = self.run.params.gold
         share = 1.0 if settings.protocol == "paper" else 1 - settings.selection
         return round((settings.budget or self.run.settings.gold.budget or 0) * share)
+
+    def examples(self) -> pd.DataFrame:
+        """The gold rows that seed prompts may show; before there are any, rows of each label that stand in for them."""
+        gold = _table(self.run.paths.examples)
+        if gold is not None and len(gold):
+            return gold
+        row = self.row() | {self.run.task.group: "other " * 50}
+        stand_ins = [row | {"label": label} for label in self.labels] or [row]
+        return pd.DataFrame(stand_ins * self.run.params.method.examples)
 
     def error_rate(self) -> float:
         """The share of wrong validation rows in the latest round that was mined."""

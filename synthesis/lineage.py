@@ -60,7 +60,11 @@ class Lineage:
 
     def seeded(self, row: dict) -> tuple[dict, Request]:
         """The rationales, each with the key of the answer that named it, and what the teacher was asked."""
-        [request] = plans.seed_requests(self.run, [row])
+        rows = [row]
+        if self.run.params.method.examples and not row["round"]:
+            number = int(row["id"].removeprefix("seed-"))
+            rows = plans.with_examples(self.run, rows, files.read(self.paths.examples), number)
+        [request] = plans.seed_requests(self.run, rows)
         if not row["rationales"]:
             return {}, request
         rationales = files.read(self.paths.rationales)

@@ -80,6 +80,7 @@ class Method(Section):
     rationales_per_label: int = Field(ge=1)
     rationales_per_request: int = Field(ge=1)
     rationales_per_prompt: int = Field(ge=1)
+    examples: int = Field(default=0, ge=0)
     mine: Literal["errors", "gold", "helpful", "nothing"]
     mined: list[int] | None
     influence: bool

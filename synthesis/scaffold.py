@@ -19,6 +19,7 @@ from synthesis.tasks.cells import check_texts
 
 PROMPTS = Path("prompts")
 TEMPLATES = PROMPTS / "_new"  # prompts to start from: by kind, and where there are others by what the teacher writes
+SHORT = "short"  # the variant for small models, here as in the tasks that ship; all other names start from `full`
 
 
 def create(name: str, gold: str, kind: str, columns: dict[str, str]) -> tuple[Task, int, Path]:
@@ -52,7 +53,8 @@ def create(name: str, gold: str, kind: str, columns: dict[str, str]) -> tuple[Ta
     if not readme.exists():
         files.write_text(f"# {name}\n\nSource, licence and meaning of `{section['gold']['source']}`.\n", readme)
     own = TEMPLATES / f"{kind}_{task.written}"
-    shutil.copytree(own if own.is_dir() else TEMPLATES / kind, prompts)
+    variant = SHORT if settings.prompts == SHORT else "full"
+    shutil.copytree((own if own.is_dir() else TEMPLATES / kind) / variant, prompts)
     add(name, section)
     return task, len(rows), prompts
 

@@ -181,7 +181,7 @@ def test_errors_of_question_answering():
 NASTY = '{{ label }} {% raw %}\n"quotes" “and” {braces}\nlines'
 
 
-@pytest.mark.parametrize("variant", ["s3", "direct"])
+@pytest.mark.parametrize("variant", ["s3", "direct", "short"])
 @pytest.mark.parametrize("name", ["rte", "qnli", "adversarial_qa"])
 def test_prompts_show_their_data_as_it_is(name, variant):
     task = {"rte": RTE, "qnli": QNLI, "adversarial_qa": QA}[name]

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synthesis import UserError, params, scaffold
+from synthesis.teacher.prompt import Prompt
 from tests.conftest import ROOT
 
 TEXTS = {
@@ -114,6 +115,20 @@ def written(file, rows: list[dict]) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(file)
+
+
+@pytest.mark.parametrize("variant", ["s3", "short", "mine"])
+def test_prompts_for_small_models_are_there_too(place, variant):
+    params = (place / "params.yaml").read_text().replace("prompts: s3", f"prompts: {variant}")
+    (place / "params.yaml").write_text(params)
+    file = written(place / "gold.jsonl", [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}])
+    task, _, folder = scaffold.create("mine", file, "classification", {})
+    assert folder.as_posix() == f"prompts/mine/{variant}"
+    prompts = {
+        step: Prompt.load(folder / f"{step}.md", names, task.required[step]) for step, names in task.variables.items()
+    }
+    assert ("rationales" in prompts["seed"].variables) == (variant != "short")
+    assert "examples" in prompts["seed"].variables
 
 
 def test_files_of_the_user_are_left_alone(place):

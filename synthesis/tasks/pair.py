@@ -11,7 +11,7 @@ import pandas as pd
 from synthesis.params import Task as Settings
 from synthesis.tasks import classification
 from synthesis.tasks.base import Material
-from synthesis.tasks.checks import copied, echo, in_turn, overlap, stray_quote, unasked
+from synthesis.tasks.checks import copied, echo, in_turn, overlap, repeats_example, stray_quote, unasked
 
 
 class Task(classification.Task):
@@ -56,6 +56,7 @@ class Task(classification.Task):
         reason = (
             copied(text, premise, "equals its premise")
             or copied(text, given, "equals the row that it should extrapolate")
+            or repeats_example(text, request)
             or (unasked(text) if self.written == "question" else None)
             or stray_quote(text)
             or echo(text, request)

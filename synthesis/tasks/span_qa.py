@@ -12,7 +12,7 @@ from synthesis import UserError
 from synthesis.params import Method
 from synthesis.tasks import base, cells, squad
 from synthesis.tasks.base import ClassNames, Material, unnamed
-from synthesis.tasks.checks import copied, echo, folded, in_turn, overlap, stray_quote, unasked, words
+from synthesis.tasks.checks import copied, echo, folded, in_turn, overlap, repeats_example, stray_quote, unasked, words
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"'”’)\]]*(?=\s)|\n|$)", re.DOTALL)
 AGREED = 0.5  # the F1 from which on a blind answer is the same one
@@ -34,7 +34,7 @@ class Task(base.Task):
     left_out = "unanswerable"
     category = "question-answering"
     variables: ClassVar = {
-        "seed": {"context", "answer"},
+        "seed": {"context", "answer", "examples"},
         "extrapolate": {"context", "question", "answer", "predicted"},
         "verify": {"context", "question"},
     }
@@ -170,6 +170,7 @@ class Task(base.Task):
             or unasked(text)
             or ("answer in the question" if _within(answer, words(text)) else None)
             or copied(text, slots.get("question", ""), "equals the row that it should extrapolate")
+            or repeats_example(text, request)
             or stray_quote(text)
             or echo(text, request)
         )

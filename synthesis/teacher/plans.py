@@ -6,6 +6,7 @@ rounds stands in additions.py.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,8 +43,11 @@ def rationales(run: Run, labels: Sequence[str], before: Sequence[str] = ()) -> l
     ]
 
 
-def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFrame) -> Plan:
-    """The seed rows (Alg. 1; section 2.4). reasons: label and rationale. contexts: as the stage `gold` wrote them."""
+def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFrame, gold: pd.DataFrame) -> Plan:
+    """The seed rows (Alg. 1; section 2.4). reasons: label and rationale.
+
+    contexts, gold: what rows are written from, and what examples are taken from, as the stage `gold` wrote them.
+    """
     material = Material(
         labels,
         reasons.groupby("label").rationale.apply(list).to_dict(),
@@ -52,14 +56,37 @@ def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFr
         seed=run.params.seed,
         phrases=lambda text: parsers.phrases(text, run.params.template.parser),
     )
-    rows = list(run.task.seed_rows(run.settings.seed_rows, material))
+    rows = with_examples(run, list(run.task.seed_rows(run.settings.seed_rows, material)), gold)
     return Plan(rows, seed_requests(run, rows))
 
 
-def seed_requests(run: Run, rows: list[dict]) -> list[Request]:
-    """The request for each seed row."""
-    prompt = Prompt.of(run.task, run.params, "seed")
-    return [prompt.request(run.task.seed_slots(row)) for row in rows]
+def with_examples(run: Run, rows: list[dict], gold: pd.DataFrame, first: int = 0) -> list[dict]:
+    """The seed rows, each with `examples`: texts of method.examples gold rows of its label, drawn at random.
+
+    None of them is about the row's own premise or context: its text would be copied. Row i gets the same ones however
+    many rows there are. first: the number of the first row.
+    """
+    task, count, pools = run.task, run.params.method.examples, {}
+    if not count:
+        return rows
+    for example in gold.to_dict("records"):
+        pools.setdefault(example.get("label"), []).append(example)
+    filled = []
+    for i, row in enumerate(rows, first):
+        others = [one for one in pools.get(row.get("label"), ()) if one[task.group] != row.get(task.group)]
+        drawn = random.Random(f"{run.params.seed}/examples/{i}").sample(others, min(count, len(others)))
+        filled.append({**row, "examples": [one[task.written] for one in drawn]})
+    return filled
+
+
+def seed_requests(run: Run, rows: list[dict], sample: int = 0) -> list[Request]:
+    """The request for each seed row; its prompt may show the row's `examples`, if it has any."""
+    prompt, requests = Prompt.of(run.task, run.params, "seed"), []
+    for row in rows:
+        examples = list(row.get("examples", ()))
+        slots = run.task.seed_slots(row) | ({"examples": examples} if examples else {})
+        requests.append(prompt.request(slots, sample))
+    return requests
 
 
 def verification(run: Run, rows: list[dict], labels: list[str]) -> list[Request]:

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from synthesis.tasks.base import Task
 
 FOLDER = Path("prompts")
-JINJA = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+class Missing(StrictUndefined):
+    """A slot that is not filled: `{% if examples %}` may ask for it, and to show it is an error."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+JINJA = SandboxedEnvironment(undefined=Missing, trim_blocks=True, lstrip_blocks=True)
 
 
 class Prompt:
