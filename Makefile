@@ -6,7 +6,7 @@ DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 SYNTHESIS := $(BIN)/synthesis
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint ci new-task estimate arms prompts budgets publish bench-teacher bench-filters clean
+.PHONY: help run test test-slow lint ci new-task estimate arms prompts budgets publish bench-teacher bench-local bench-filters clean
 
 ## help: list the targets
 help:
@@ -72,6 +72,10 @@ publish: .venv/installed
 ## bench-teacher: requests a second, CPU and memory of the teacher, beside other clients
 bench-teacher: .venv/installed
 	@$(BIN)/python -m benchmarks.teacher
+
+## bench-local [MODEL=PATH] [OPTIONS="--batch 512 ..."]: tokens a second and memory of a model on this machine, beside `generate`
+bench-local: .venv/installed
+	@$(BIN)/python -m benchmarks.local $(MODEL:%=--model %) $(OPTIONS)
 
 ## bench-filters: rows a second and memory of the filters, at 100,000 and 1,000,000 rows
 bench-filters: .venv/installed

@@ -122,6 +122,7 @@ def test_no_refusals(text):
     [
         ("", "stop", "empty"),
         ("", "length", "empty"),
+        ("This is the text that I'd like you to submit:", "stop", "empty"),
         ("A fine film that", "length", "length"),
         ("Fine", "stop", "short"),
         ("!!! ...", "stop", "short"),
@@ -131,6 +132,10 @@ def test_no_refusals(text):
 )
 def test_reasons(text, finish, reason):
     assert verdict(text, finish, 2) == reason
+
+
+def test_a_list_may_end_with_a_colon():
+    assert verdict("1. Acting:\n2. Plot:", "stop", 2) is None
 
 
 def test_one_word_may_be_enough():

@@ -117,8 +117,11 @@ def test_one_more_row_is_one_more_call_and_reordered_rows_are_none(server):
 
 @pytest.mark.parametrize(
     "change",
-    [{"system": "You are terse."}, {"temperature": 0.8}, {"model": "n"}, {"max_tokens": 51}, {"extra": {"seed": 1}}],
-)
+    [
+        {"system": "You are terse."}, {"temperature": 0.8}, {"model": "n"}, {"max_tokens": 51}, {"stop": ["\n"]},
+        {"extra": {"seed": 1}},
+    ],
+)  # fmt: skip
 def test_any_change_of_the_body_is_a_new_call(server, change):
     space = server.space()
     ask(space, prompts(1))
@@ -130,7 +133,8 @@ def test_what_cannot_change_an_answer_is_no_new_call(server):
     space = server.space()
     ask(space, prompts(3))
     other = server.space()
-    ask(other, prompts(3), concurrency=2, timeout=9, attempts=3, requests_per_minute=99, budget={"requests": 9})
+    change = {"concurrency": 2, "timeout": 9, "attempts": 3, "requests_per_minute": 99, "budget": {"requests": 9}}
+    ask(other, prompts(3), stop=[], **change)
     assert other.stats["calls"] == 0
 
 

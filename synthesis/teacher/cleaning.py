@@ -108,7 +108,7 @@ def verdict(text: str, finish: str, min_words: int) -> str | None:
     ending = read_ending(finish)
     if ending not in ("stop", "length"):
         return ending
-    if not text:
+    if not text or ("\n" not in text and text.endswith((":", "："))):  # or a lead-in to nothing
         return "empty"
     if REFUSAL.match(text):
         return "refusal"

@@ -43,6 +43,7 @@ class Writer:
         from .decoding import Decoder
         from .sampling import Sampling
 
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans attention anew for every shape
         self.name, self.size = model, size
         device, dtype = _hardware()
         with loading(model, "teacher.model") as options:
