@@ -194,5 +194,5 @@ def test_influence_finds_rows_with_wrong_labels():
     gold = pd.DataFrame({"id": range(8), "text": [f"{w} film" for w in good + bad], "label": labels[12:20]})
     settings = type("Settings", (), {"weight_decay": 0.0})
     learned, selection = (Examples(part.text.tolist(), part.label.tolist()) for part in (rows, gold))
-    student = words_student.fit(Lesson(learned, settings, ["negative", "positive"], selection))
+    [student] = words_student.fit(Lesson(learned, settings, ["negative", "positive"], selection))
     assert set(np.argsort(influence(student, TASK, rows, gold))[:2]) == set(wrong)

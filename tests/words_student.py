@@ -80,4 +80,4 @@ def fit(lesson):
 
     scores = {"selection_score": score(lesson.selection), "test_score": score(lesson.watched)}
     student.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **scores}])
-    return student
+    return [student] * len(lesson.seeds)

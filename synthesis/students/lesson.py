@@ -13,7 +13,7 @@ from synthesis.tasks.base import Task
 
 CURVE = ["epoch", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
 # Modules of no kind, and those that tasks name.
-OWN = ("base", "lesson", "training", "embedding", "classifier", "probe", "reader")
+OWN = ("base", "lesson", "training", "steps", "forward", "embedding", "classifier", "probe", "reader")
 WATCHED = 500  # test rows that a curve is drawn of
 
 
@@ -57,18 +57,17 @@ def learn(
     labels = task.labels(gold["validation"])
     learned, selected = (examples(task, part) for part in (rows, gold["selection"] if selection is None else selection))
     watched = examples(task, gold["test"].head(WATCHED if watch else 0))
-    first, predictions, curves = None, [], []
-    for seed in range(settings.seeds):
-        print(f"student {seed + 1} of {settings.seeds}: {len(rows)} rows, {settings.kind}", file=sys.stderr)
-        student = fit(task, Lesson(learned, settings, labels, selected, watched, seed))
-        first = first or student
-        curves.append(student.curve.assign(seed=seed))
+    print(f"students to train: {settings.seeds}, {settings.kind}; rows: {len(rows)}", file=sys.stderr)
+    students = fit(task, Lesson(learned, settings, labels, selected, watched, range(settings.seeds)))
+    predictions = []
+    for seed, student in enumerate(students):
         for split, asked in gold.items():
             predicted = task.predictions(asked, student.predict(task.inputs(asked)), labels)
             for place, (column, value) in enumerate({"round": q, "seed": seed, "split": split}.items()):
                 predicted.insert(place, column, value)
             predictions.append(predicted)
-    return Outcome(first, pd.concat(predictions), pd.concat(curves))
+    curve = pd.concat([student.curve.assign(seed=seed) for seed, student in enumerate(students)])
+    return Outcome(students[0], pd.concat(predictions), curve)
 
 
 def examples(task: Task, rows: pd.DataFrame) -> Examples:
@@ -87,13 +86,14 @@ def best_settings(
     labels = task.labels(gold["validation"])
 
     def score(tried: Settings) -> float:
-        return fit(task, Lesson(learned, tried, labels, selection)).curve.selection_score.max()
+        [student] = fit(task, Lesson(learned, tried, labels, selection))
+        return student.curve.selection_score.max()
 
     return max([settings.changed(each) for each in changes], key=score, default=settings)
 
 
-def fit(task: Task, lesson: Lesson) -> Student:
-    """Train the kind of student that the lesson's settings name, for this task.
+def fit(task: Task, lesson: Lesson) -> list[Student]:
+    """Train the kind of student that the lesson's settings name, for this task, one for each seed.
 
     Raises UserError when there are no rows to learn, no such kind of student, or no such model, and when students of
     this kind cannot learn the task.

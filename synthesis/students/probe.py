@@ -74,7 +74,7 @@ def load(folder) -> Probe:
     return Probe(**rest, **load_file(Path(folder) / "probe.safetensors"))
 
 
-def fit(lesson: Lesson) -> Probe:
+def fit(lesson: Lesson) -> list[Probe]:
     """Fit one regression per strength and keep the one that is best on the selection rows, or, when there are none,
     in five-fold cross-validation.
 
@@ -114,7 +114,7 @@ def fit(lesson: Lesson) -> Probe:
         "test_score": probe.score(lesson.watched),
     }
     probe.curve = pd.DataFrame([curve])
-    return probe
+    return [probe] * len(lesson.seeds)
 
 
 def _features(inputs, model, max_tokens) -> tuple[np.ndarray, int]:
