@@ -10,7 +10,6 @@ other programs can only make it slower. Loading the model is left out; on a GPU,
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import tempfile
 import time
@@ -103,17 +102,16 @@ def students(rows: Rows, steps: int, batch: int = BATCH, seeds: int = 1) -> tupl
 
     train, classifier.train = classifier.train, timed
     try:
-        epochs = math.ceil(steps * batch / len(rows.texts))
-        learned = classifier.fit(lesson(rows, epochs, batch, seeds))
+        learned = classifier.fit(lesson(rows, steps, batch, seeds))
     finally:
         classifier.train = train
     return sum(student.tokens for student in learned) / spent[0], learned[0]
 
 
-def lesson(rows: Rows, epochs: int, batch: int, seeds: int) -> Lesson:
-    rest = {"learning_rate": 5e-5, "warmup": 0.1, "weight_decay": 0.01}
+def lesson(rows: Rows, steps: int, batch: int, seeds: int) -> Lesson:
+    rest = {"min_epochs": 0, "learning_rate": 5e-5, "warmup": 0.1, "weight_decay": 0.01}
     # Not params.Student: a machine with a GPU may lack what reads params.yaml.
-    settings = SimpleNamespace(model=rows.model, max_tokens=rows.longest, epochs=epochs, batch=batch, **rest)
+    settings = SimpleNamespace(model=rows.model, max_tokens=rows.longest, steps=steps, batch=batch, **rest)
     return Lesson(Examples(rows.texts, rows.labels), settings, rows.names, seeds=range(seeds))
 
 

@@ -79,7 +79,7 @@ def test_a_step_is_that_of_a_plain_loop(models, monkeypatch):  # noqa: F811
 
 def test_several_seeds_are_each_what_it_is_alone(models):  # noqa: F811
     def learn(seeds):
-        usual = settings(models["bert"], epochs=2)
+        usual = settings(models["bert"], steps=10)
         return classifier.fit(Lesson(Examples(*rows(40, 1)), usual, NAMES, Examples(*rows(20, 2)), seeds=seeds))
 
     texts, _ = rows(10, 3)

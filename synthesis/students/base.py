@@ -58,16 +58,19 @@ class Student(Protocol):
     """A student that has learned.
 
     names:  (labels) all label names; their order is the order of the probability columns.
-    curve:  one row per epoch: epoch, loss, train_accuracy, selection_score and test_score (NaN without such rows).
-    epoch:  the epoch whose weights were kept.
-    tokens: training tokens seen in the fit, all epochs, padding not counted.
+    curve:  a row for each of the steps after which it was examined: step, loss and train_accuracy since the one before,
+        selection_score and test_score (NaN without such rows).
+    step:   the one whose weights were kept.
+    records: rows learned in the fit, as often as they were.
+    tokens: training tokens seen in the fit, padding not counted.
     parameters: weights that a token passes through, the embeddings included.
     flops:  floating-point operations of the fit, by the formula of its kind.
     """
 
     names: list[str]
     curve: pd.DataFrame
-    epoch: int
+    step: int
+    records: int
     tokens: int
     parameters: int
     flops: int

@@ -23,8 +23,9 @@ class FineTuned(Trained):
     names: list[str]
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    records: int = 0
     tokens: int = 0
-    epoch: int = 0
+    step: int = 0
     curve: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def predict(self, inputs) -> np.ndarray:
@@ -53,8 +54,8 @@ class FineTuned(Trained):
 
 
 def fit(lesson: Lesson) -> list[FineTuned]:
-    """Fine-tune the published weights of the model for `epochs` and keep the epoch that is best on the selection rows:
-    the earliest of equals, the last when there are none.
+    """Fine-tune the published weights of the model for `steps`, or `min_epochs` if that is more, and keep the weights
+    that are best on the selection rows: the earliest of equals, the last when there are none.
 
     The same seeds give the same students on the same machine. Raises UserError when the model cannot be loaded.
     """

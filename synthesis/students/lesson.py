@@ -1,6 +1,7 @@
 """One lesson: a fresh student for each training seed learns the rows and is asked about all gold rows."""
 
 import sys
+from types import ModuleType
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,10 +12,10 @@ from synthesis.params import Student as Settings
 from synthesis.students.base import Examples, Lesson, Student
 from synthesis.tasks.base import Task
 
-CURVE = ["epoch", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
+CURVE = ["step", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
 # Modules of no kind, and those that tasks name.
-OWN = ("base", "lesson", "training", "steps", "forward", "embedding", "classifier", "probe", "reader")
-WATCHED = 500  # test rows that a curve is drawn of
+OWN = ("base", "lesson", "tuning", "training", "steps", "forward", "embedding", "classifier", "probe", "reader")
+WATCHED = 200  # test rows that a curve is drawn of
 
 
 class Outcome(NamedTuple):
@@ -34,10 +35,13 @@ class Outcome(NamedTuple):
 
 
 def cost(student: Student | None) -> dict:
-    """What fitting one student cost: its epochs, tokens and floating-point operations. None stands for no fit."""
+    """What fitting one student cost: the records it learned, their tokens, and floating-point operations.
+
+    None stands for no fit.
+    """
     if student is None:
-        return {"epochs": 0, "tokens": 0, "flops": 0}
-    return {"epochs": len(student.curve), "tokens": student.tokens, "flops": student.flops}
+        return {"records": 0, "tokens": 0, "flops": 0}
+    return {"records": student.records, "tokens": student.tokens, "flops": student.flops}
 
 
 def learn(
@@ -75,21 +79,9 @@ def examples(task: Task, rows: pd.DataFrame) -> Examples:
     return Examples(task.inputs(rows), task.goals(rows))
 
 
-def best_settings(
-    task: Task, rows: pd.DataFrame, gold: dict[str, pd.DataFrame], settings: Settings, changes: list[dict]
-) -> Settings:
-    """The settings, of those that `changes` make, whose student is best on selection; the first of equals.
-
-    Without changes, the settings as they are.
-    """
-    learned, selection = examples(task, rows), examples(task, gold["selection"])
-    labels = task.labels(gold["validation"])
-
-    def score(tried: Settings) -> float:
-        [student] = fit(task, Lesson(learned, tried, labels, selection))
-        return student.curve.selection_score.max()
-
-    return max([settings.changed(each) for each in changes], key=score, default=settings)
+def can_learn(task: Task, kind: str) -> bool:
+    """Whether students of this kind can learn the task. Raises UserError when there is no such kind."""
+    return task.answer in _module(task, kind).ANSWERS
 
 
 def fit(task: Task, lesson: Lesson) -> list[Student]:
@@ -99,12 +91,15 @@ def fit(task: Task, lesson: Lesson) -> list[Student]:
     this kind cannot learn the task.
     """
     kind = lesson.settings.kind
-    module = plugins.load(__package__, kind, "params.yaml: student.kind", OWN, task.students)
-    if task.answer not in module.ANSWERS:
+    if not can_learn(task, kind):
         raise UserError(
             f"params.yaml: student.kind is `{kind}`, which cannot learn task `{task.name}`, of kind {task.kind}: "
             f"set it to {' or '.join(task.students)}"
         )
     if not lesson.learned:
         raise UserError("the student has no rows to train on: the stages before it left none")
-    return module.fit(lesson)
+    return _module(task, kind).fit(lesson)
+
+
+def _module(task: Task, kind: str) -> ModuleType:
+    return plugins.load(__package__, kind, "params.yaml: student.kind", OWN, task.students)

@@ -33,8 +33,9 @@ class Reader(Trained):
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    records: int = 0
     tokens: int = 0
-    epoch: int = 0
+    step: int = 0
     curve: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def predict(self, inputs) -> list[tuple[str, int, float]]:
@@ -62,7 +63,7 @@ class Reader(Trained):
 
 
 def fit(lesson: Lesson) -> list[Reader]:
-    """Fine-tune the published weights of the model and keep the epoch with the best F1 on the selection rows.
+    """Fine-tune the published weights of the model and keep those with the best F1 on the selection rows.
 
     Inputs are (question, context) pairs, goals (start, texts), the first text being the one that starts there. A
     context that is longer than `max_tokens` is read in windows that overlap; in those that do not hold the whole answer

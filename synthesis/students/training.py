@@ -13,6 +13,8 @@ from synthesis.students.base import Lesson
 from synthesis.students.forward import pad
 from synthesis.students.steps import SideBySide, Trainee, batches
 
+EXAMS = 5  # of a fit, evenly spaced
+
 
 class Trained:
     """What training such a student costs. It has `model`, a PreTrainedModel, and `tokens`."""
@@ -49,51 +51,52 @@ class Course:
 
 
 def train(students: Sequence, course: Course, lesson: Lesson) -> None:
-    """Train the `model` of each seed's student for `epochs`, and leave it with the weights of its best epoch.
+    """Train the `model` of each seed's student, and leave it with the best of the weights that it is examined with.
 
-    That is the earliest of equals by the score on the selection rows, the last one without such rows. Fills in each
-    student's curve (epoch, loss, train_accuracy, selection_score, test_score), epoch and tokens. On a GPU the students
-    are trained side by side as far as they fit.
+    These are the earliest of equals by the score on the selection rows, the last ones without such rows. Fills in each
+    student's curve (step, loss, train_accuracy, selection_score, test_score), step, records and tokens. On a GPU the
+    students are trained side by side as far as they fit.
     """
     settings, device = lesson.settings, accelerator()
     lengths = np.array([len(row["input_ids"]) for row in course.rows])
     grain = 8 * -(-settings.max_tokens // 64) if device.type == "cuda" else 1  # at most eight lengths, each recorded
     padded = grain * -(-lengths // grain)
     batch = min(settings.batch, len(lengths))
-    epoch = -(-len(lengths) // batch)  # its steps
+    steps = max(settings.steps, settings.min_epochs * -(-len(lengths) // batch))
     inputs = pad(students[0].tokenizer, course.rows, device, padded.max())
     targets = {name: torch.tensor(numbers, device=device) for name, numbers in course.targets.items()}
     pupils = []
     for student, seed in zip(students, lesson.seeds, strict=True):
-        plan = batches(padded, settings.epochs * epoch, batch, seed)
-        student.tokens = int(lengths[plan].sum())
+        plan = batches(padded, steps, batch, seed)
+        student.records, student.tokens = plan.size, int(lengths[plan].sum())
         trainee = Trainee(student.model.to(device).train(), inputs, targets, course.objective, plan, settings)
         pupils.append(_Pupil(student, seed, trainee, padded[plan].max(axis=1), course))
     # 16 bytes a weight are AdamW's, and as much again, three times, is for what the layers remember.
     size = max(1, torch.cuda.mem_get_info()[0] // (64 * students[0].parameters)) if device.type == "cuda" else 1
     for start in range(0, len(pupils), size):
-        _train(pupils[start : start + size], epoch, device)
+        _train(pupils[start : start + size], device)
 
 
-def _train(pupils: list, epoch: int, device: torch.device) -> None:
-    """Train those that go side by side. epoch: its steps."""
+def _train(pupils: list, device: torch.device) -> None:
+    """Train those that go side by side."""
     repeatable(pupils[0].seed)
     trainees = [pupil.trainee for pupil in pupils]
     step = SideBySide(trainees).step if device.type == "cuda" else trainees[0].step
     widths = np.max([pupil.widths for pupil in pupils], axis=0).tolist()
+    exams = {len(widths) * exam // EXAMS for exam in range(1, EXAMS + 1)}
     name = "fine-tuning, seed " + ", ".join(str(pupil.seed) for pupil in pupils)
     with tqdm(total=len(widths), desc=name, unit="step", disable=None) as bar:
         for done, width in enumerate(widths, 1):
             step(width)
             bar.update()
-            if done % epoch == 0:
-                bar.set_postfix_str("; ".join([pupil.examine(done // epoch, epoch) for pupil in pupils]))
+            if done in exams:
+                bar.set_postfix_str("; ".join([pupil.examine(done) for pupil in pupils]))
     for pupil in pupils:
         pupil.finish()
 
 
 class _Pupil:
-    """A student while it is trained: it is examined after each epoch, and its best weights are kept.
+    """A student while it is trained: it is examined now and then, and its best weights are kept.
 
     widths: the length of each step's batch, padded.
     """
@@ -102,19 +105,20 @@ class _Pupil:
         self.student, self.seed, self.trainee, self.widths, self.course = student, seed, trainee, widths, course
         self.curve, self.best, self.weights = [], -1.0, {}
 
-    def examine(self, epoch: int, steps: int) -> str:
-        """Add a row to the curve: the means over these last steps, and the scores. Returns what the bar shows."""
+    def examine(self, step: int) -> str:
+        """Add a row to the curve: the scores, and the means since the last one. Returns what the bar shows of it."""
+        steps = step - (self.curve[-1]["step"] if self.curve else 0)
         loss, hits = self.trainee.take_sums()
         scores = {
             column: self.course.score(self.student, rows, truth) if rows else float("nan")
             for column, (rows, truth) in self.course.asked.items()
         }
         means = {"loss": loss / steps, "train_accuracy": hits / (steps * self.trainee.plan.shape[1])}
-        self.curve.append({"epoch": epoch, **means, **scores})
+        self.curve.append({"step": step, **means, **scores})
         self.trainee.model.train()
         score = scores["selection_score"]
-        if not score <= self.best:  # NaN, too: the last epoch is kept
-            self.best, self.student.epoch = score, epoch
+        if not score <= self.best:  # NaN, too: the last weights are kept
+            self.best, self.student.step = score, step
             self.weights = copy.deepcopy(self.student.model.state_dict())
         return f"loss={loss / steps:.3f}, selection={score:.3f}"
 
