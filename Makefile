@@ -6,7 +6,8 @@ DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 SYNTHESIS := $(BIN)/synthesis
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint ci new-task estimate arms prompts budgets publish bench-teacher bench-local bench-filters clean
+.PHONY: help run test test-slow lint ci new-task estimate arms prompts budgets publish
+.PHONY: bench-teacher bench-local bench-filters bench-student clean
 
 ## help: list the targets
 help:
@@ -80,6 +81,10 @@ bench-local: .venv/installed
 ## bench-filters: rows a second and memory of the filters, at 100,000 and 1,000,000 rows
 bench-filters: .venv/installed
 	@$(BIN)/python -m benchmarks.filters
+
+## bench-student [OPTIONS="--data FILE"]: tokens a second of a fine-tuned student, beside the authors' loop and Trainer's
+bench-student: .venv/installed
+	@$(BIN)/python -m benchmarks.students $(OPTIONS)
 
 ## clean: remove the virtual environment (data, metrics and the cache stay)
 clean:

@@ -10,7 +10,8 @@ import pandas as pd
 from synthesis import files, transfer
 from synthesis.mixing import mix
 from synthesis.run import Run, stage
-from synthesis.students.lesson import best_settings, learn
+from synthesis.students.lesson import learn
+from synthesis.students.tuning import best_for_gold, best_settings, whole_budget
 
 
 def main(run: Run) -> None:
@@ -21,9 +22,11 @@ def main(run: Run) -> None:
         written = pd.concat([seed, written[written["round"] > 0]])
     synthetic, human = mix(run, written[learned], gold["validation"][learned])
     rows, selection = pd.concat([synthetic, human]), gold["selection"]
-    settings = best_settings(task, rows, gold, run.params.student, method.tune or [])
-    if method.learn == "gold":  # all of the budget, once it has picked the settings
-        rows, selection = pd.concat([rows, selection[learned]]).drop_duplicates("id"), selection.head(0)
+    if method.learn == "gold":  # all of the budget, as the gold baseline does
+        rows, selection = whole_budget(gold)[learned], selection.head(0)
+        settings = best_for_gold(task, gold, run.params.student, method.tune or [])
+    else:
+        settings = best_settings(task, rows, gold, run.params.student, method.tune or [])
     outcome = learn(task, rows, gold, settings, run.last, selection, watch=True)
     outcome.student.save(paths.student)
     files.write(outcome.predictions, paths.final_predictions)

@@ -27,6 +27,14 @@ def only_gold(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
     return synthetic.head(0), gold
 
 
+def repeated_gold(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
+    """A control: gold rows, drawn with replacement until they are as many as the synthetic ones.
+
+    Synthetic rows that do no better than these have brought nothing but their number.
+    """
+    return synthetic.head(0), gold.sample(len(synthetic), replace=True, random_state=run.params.seed)
+
+
 def both(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
     """Shows whether synthetic rows help where the mined gold rows may be learned too."""
     return synthetic, gold
@@ -42,4 +50,10 @@ def shuffled(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
     return synthetic.assign(**{column: values}), gold.head(0)
 
 
-LEARN = {"synthetic": only_synthetic, "gold": only_gold, "both": both, "shuffled": shuffled}
+LEARN = {
+    "synthetic": only_synthetic,
+    "gold": only_gold,
+    "gold-repeated": repeated_gold,
+    "both": both,
+    "shuffled": shuffled,
+}

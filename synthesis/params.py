@@ -88,7 +88,7 @@ class Method(Section):
     extrapolations_per_error: int = Field(ge=1)
     min_gain: float | None
     f1_below: float | None = Field(gt=0, le=1)
-    learn: Literal["synthetic", "gold", "both", "shuffled"]
+    learn: Literal["synthetic", "gold", "gold-repeated", "both", "shuffled"]
     tune: list[dict] | None
     transfer: Transfer
 
@@ -175,15 +175,29 @@ class Student(Section):
     model: str
     max_tokens: int = Field(ge=8)
     seeds: int = Field(ge=1)
-    epochs: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    min_epochs: int = Field(ge=0)
     batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     warmup: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def steps_not_epochs(cls, content):
+        if isinstance(content, dict) and "epochs" in content:
+            raise ValueError("`epochs` is no longer a parameter: set `steps`, as many for any number of rows, instead")
+        return content
+
     def changed(self, changes: dict) -> Student:
         """These settings with others in their place. Raises ValidationError."""
         return Student.model_validate({**self.model_dump(), **changes})
+
+
+class Baseline(Section):
+    """The student that learns gold rows alone."""
+
+    tune: list[dict] | None
 
 
 class Coverage(Section):
@@ -204,6 +218,7 @@ class Params(Section):
     asking: Asking
     template: Template
     student: Student
+    baseline: Baseline
     coverage: Coverage
 
     @model_validator(mode="before")
@@ -233,11 +248,12 @@ class Params(Section):
 
     @model_validator(mode="after")
     def settings_can_be_tried(self):
-        for place, changes in enumerate(self.method.tune or []):
-            try:
-                self.student.changed(changes)
-            except ValidationError as error:
-                raise ValueError(f"method.tune entry {place}: {messages(error)}") from None
+        for key, tune in {"method.tune": self.method.tune, "baseline.tune": self.baseline.tune}.items():
+            for place, changes in enumerate(tune or []):
+                try:
+                    self.student.changed(changes)
+                except ValidationError as error:
+                    raise ValueError(f"{key} entry {place}: {messages(error)}") from None
         return self
 
     @model_validator(mode="after")

@@ -96,6 +96,23 @@ def test_what_the_final_student_learns(repository, learn, synthetic, gold):
         assert abs(told["test"]["accuracy"] - 0.5) < 0.25
 
 
+def test_gold_rows_are_repeated_until_they_are_as_many_as_synthetic_ones(repository):
+    repository.set({"method.learn": "gold-repeated"})
+    repository.stage("evaluate", "reviews")
+    told = metric(repository, "final.json")
+    assert (told["synthetic_rows"], told["gold_rows"]) == (0, len(read(repository, "round2/train.parquet")))
+
+
+def test_the_baseline_learns_all_gold_rows_with_settings_that_these_pick(repository):
+    """A prior of 10,000 rows of each label makes naive Bayes useless."""
+    repository.set({"student.weight_decay": 10000.0, "baseline.tune": [{}, {"weight_decay": 0.5}]})
+    repository.stage("baseline", "reviews")
+    told = metric(repository, "baseline.json")
+    assert told["rows"] == told["records"] == 120, "validation and selection"
+    assert told["picked"] == {"weight_decay": 0.5}
+    assert told["selection"]["accuracy"] > 0.9, "they are learned, too"
+
+
 def test_settings_are_chosen_on_selection(repository):
     """A prior of 10,000 rows of each label makes naive Bayes useless; what is tried first wins when all are equal."""
     repository.set({"student.weight_decay": 10000.0, "method.tune": [{"weight_decay": 10000.0}, {"weight_decay": 0.5}]})
@@ -141,6 +158,10 @@ def test_budget_for_all_tasks(repository):
         ({"method.mine": "helpful", "method.add": "feedback"}, "needs influence"),
         ({"method.mined": [3]}, "method.mined has 1 counts for 2 rounds"),
         ({"method.tune": [{"learning_rat": 1}]}, "method.tune entry 0: learning_rat is not a parameter"),
+        (
+            {"baseline.tune": [{}, {"epochs": 3}]},
+            "baseline.tune entry 1: `epochs` is no longer a parameter: set `steps`",
+        ),
         ({"method.learn": "something"}, "method.learn"),
     ],
 )
@@ -194,5 +215,5 @@ def test_influence_finds_rows_with_wrong_labels():
     gold = pd.DataFrame({"id": range(8), "text": [f"{w} film" for w in good + bad], "label": labels[12:20]})
     settings = type("Settings", (), {"weight_decay": 0.0})
     learned, selection = (Examples(part.text.tolist(), part.label.tolist()) for part in (rows, gold))
-    student = words_student.fit(Lesson(learned, settings, ["negative", "positive"], selection))
+    [student] = words_student.fit(Lesson(learned, settings, ["negative", "positive"], selection))
     assert set(np.argsort(influence(student, TASK, rows, gold))[:2]) == set(wrong)

@@ -185,12 +185,12 @@ def test_missing_prompt(repository):
 
 def test_all_wrong_params_at_once(repository):
     repository.edit("params.yaml", "  min_gain:", "  min_gian:")
-    repository.set({"student.epochs": "many", "task.imdb.gold.overlap": "keep"})
+    repository.set({"student.steps": "many", "task.imdb.gold.overlap": "keep"})
     said = fails(repository, "gold", "reviews")
     for part in (
         "method.min_gain is missing",
         "method.min_gian is not a parameter",
-        "student.epochs",
+        "student.steps",
         "task.imdb.gold.overlap",
     ):
         assert part in said

@@ -104,14 +104,14 @@ def questions(count: int, seed: int):
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "bart"])
 def test_a_reader_learns_with_any_encoder(models, tmp_path, kind):  # noqa: F811
-    chosen = params(models[kind], epochs=6, max_tokens=32)
+    chosen = params(models[kind], steps=96, max_tokens=32)
     (inputs, answers), (asked, truth) = questions(120, 1), questions(30, 2)
     learnt = fit((inputs, answers), (asked, truth), chosen, answer="span")
     told = learnt.predict(asked)
     right = [(text, start) == (texts[0], at) for (text, start, _), (at, texts) in zip(told, truth, strict=True)]
     assert np.mean(right) > 0.6, "guesses are right in a fifth of the cases"
-    assert list(learnt.curve) == ["epoch", "loss", "train_accuracy", "selection_score", "test_score"]
-    assert learnt.epoch == learnt.curve.epoch[learnt.curve.selection_score.idxmax()]
+    assert list(learnt.curve) == ["step", "loss", "train_accuracy", "selection_score", "test_score"]
+    assert learnt.step == learnt.curve.step[learnt.curve.selection_score.idxmax()]
     assert learnt.predict([]) == []
     again = fit((inputs, answers), (asked, truth), chosen, answer="span")
     assert again.predict(asked) == told, "the same seed gives the same reader"

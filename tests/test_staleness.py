@@ -25,7 +25,7 @@ def test_how_it_is_run_reruns_nothing(repository):
 def test_comment_and_order_rerun_nothing(repository):
     repository.edit("params.yaml", "seed: 13", "# a comment\nseed: 13")
     repository.edit("params.yaml", "  warmup: 0.1             # share of the steps\n", "")
-    repository.edit("params.yaml", "  epochs: 3\n", "  warmup: 0.1\n  epochs: 3\n")
+    repository.edit("params.yaml", "  batch: 16\n", "  warmup: 0.1\n  batch: 16\n")
     assert repository.repro() == []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from synthesis import UserError, params
 from synthesis.models import load, places
-from synthesis.students import base, embedding, lesson, probe
+from synthesis.students import base, embedding, forward, lesson, probe
 from synthesis.students.base import Examples, Lesson
 from synthesis.tasks import classification, span_qa
 
@@ -65,7 +65,8 @@ def models(tmp_path_factory):
 
 
 def settings(model, kind="finetune", **changes):
-    usual = {"max_tokens": 32, "seeds": 1, "epochs": 8, "batch": 8, "learning_rate": 5e-3, "warmup": 0.1}
+    usual = {"max_tokens": 32, "seeds": 1, "steps": 100, "min_epochs": 0, "batch": 8}
+    usual |= {"learning_rate": 5e-3, "warmup": 0.1}
     return params.Student(**{"kind": kind, "model": model, "weight_decay": 0.01, **usual, **changes})
 
 
@@ -86,7 +87,10 @@ def task(kind):
 
 def fit(learned, selection, settings, seed=0, answer="label"):
     names = NAMES if answer == "label" else []
-    return lesson.fit(task(answer), Lesson(Examples(*learned), settings, names, Examples(*selection), seed=seed))
+    [student] = lesson.fit(
+        task(answer), Lesson(Examples(*learned), settings, names, Examples(*selection), seeds=[seed])
+    )
+    return student
 
 
 def learn(settings, count=90, names=NAMES, selection=30, seed=0):
@@ -101,14 +105,16 @@ def accuracy(learnt, texts, labels):
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "bart"])
 def test_finetune_learns_with_any_encoder(models, kind):
-    learnt = learn(settings(models[kind]))
+    learnt = learn(settings(models[kind], steps=140))
     assert accuracy(learnt, *rows(60, 3)) > 0.7
-    assert list(learnt.curve) == ["epoch", "loss", "train_accuracy", "selection_score", "test_score"]
-    assert learnt.curve.epoch.tolist() == [*range(1, 9)]
+    assert list(learnt.curve) == ["step", "loss", "train_accuracy", "selection_score", "test_score"]
+    assert learnt.curve.step.tolist() == [28, 56, 84, 112, 140], "evenly spaced, the last step among them"
     assert learnt.curve.loss.iloc[-1] < learnt.curve.loss.iloc[0]
-    assert learnt.epoch == learnt.curve.epoch[learnt.curve.selection_score.idxmax()]  # the first of the best
+    assert learnt.step == learnt.curve.step[learnt.curve.selection_score.idxmax()]  # the first of the best
     assert accuracy(learnt, *rows(30, 2)) == learnt.curve.selection_score.max()
-    assert learnt.tokens == 8 * sum(len(text.split()) + 2 for text in rows(90, 1)[0])
+    assert learnt.records == 140 * 8
+    lengths = [len(text.split()) + 2 for text in rows(90, 1)[0]]
+    assert 12 * sum(lengths) < learnt.tokens < 13 * sum(lengths), "1120 records are twelve epochs and a half"
     assert learnt.parameters == sum(weight.numel() for weight in learnt.model.parameters())
     assert learnt.flops == 6 * learnt.parameters * learnt.tokens
 
@@ -116,12 +122,13 @@ def test_finetune_learns_with_any_encoder(models, kind):
 def test_probe_learns(models):
     learnt = learn(settings(models["bert"], "probe"), count=240)
     assert accuracy(learnt, *rows(60, 3)) > 0.6  # the encoder is random, chance is 1/3
-    assert len(learnt.curve) == learnt.epoch == 1
+    assert len(learnt.curve) == learnt.step == 1
+    assert learnt.records == 240
     assert accuracy(learnt, *rows(240, 1)) == learnt.curve.train_accuracy[0]
     assert accuracy(learnt, *rows(30, 2)) == learnt.curve.selection_score[0]
     assert learnt.tokens == sum(len(text.split()) + 2 for text in rows(240, 1)[0])
     assert learnt.flops == 2 * learnt.parameters * learnt.tokens
-    whole = learn(settings(models["bert"], epochs=1))
+    whole = learn(settings(models["bert"], steps=12))
     head = sum(weight.numel() for weight in whole.model.classifier.parameters())
     assert learnt.parameters == whole.parameters - head
 
@@ -129,16 +136,16 @@ def test_probe_learns(models):
 @pytest.mark.parametrize("kind", ["finetune", "probe"])
 def test_a_seed_gives_the_same_student(models, kind):
     texts, _ = rows(20, 3)
-    one, two = (learn(settings(models["bert"], kind, epochs=2), seed=7) for _ in range(2))
+    one, two = (learn(settings(models["bert"], kind, steps=24), seed=7) for _ in range(2))
     assert (one.predict(texts) == two.predict(texts)).all()
     assert one.curve.equals(two.curve)
-    other = learn(settings(models["bert"], kind, epochs=2), seed=8)
+    other = learn(settings(models["bert"], kind, steps=24), seed=8)
     assert (one.predict(texts) == other.predict(texts)).all() == (kind == "probe")
 
 
 @pytest.mark.parametrize("kind", ["finetune", "probe"])
 def test_predictions_are_probabilities_in_the_order_of_the_rows(models, kind):
-    learnt = learn(settings(models["bert"], kind, epochs=1))
+    learnt = learn(settings(models["bert"], kind, steps=12))
     texts, _ = rows(150, 3)
     together = learnt.predict(texts)
     assert together.shape == (150, 3) and together.dtype == np.float32
@@ -152,7 +159,7 @@ def test_predictions_are_probabilities_in_the_order_of_the_rows(models, kind):
 def test_finetuned_folder_loads_in_a_pipeline(models, tmp_path, kind):
     from transformers import pipeline
 
-    learnt = learn(settings(models[kind], epochs=2, max_tokens=8))
+    learnt = learn(settings(models[kind], steps=24, max_tokens=8))
     learnt.save(tmp_path / "saved")
     texts, _ = rows(20, 3)
     classify = pipeline("text-classification", str(tmp_path / "saved"), device="cpu")
@@ -168,7 +175,7 @@ def test_saved_probe_predicts_the_same(models, tmp_path):
     texts, _ = rows(20, 3)
     assert (loaded.predict(texts) == learnt.predict(texts)).all()
     assert loaded.curve.equals(learnt.curve)
-    assert (loaded.names, loaded.epoch, loaded.tokens) == (learnt.names, learnt.epoch, learnt.tokens)
+    assert (loaded.names, loaded.records, loaded.tokens) == (learnt.names, learnt.records, learnt.tokens)
 
 
 @pytest.mark.parametrize("kind", ["finetune", "probe"])
@@ -183,10 +190,10 @@ def test_a_label_without_training_rows_still_has_its_column(models, kind, names)
 
 
 @pytest.mark.parametrize("kind", ["finetune", "probe"])
-def test_without_selection_rows_the_last_epoch_is_kept(models, kind):
-    learnt = learn(settings(models["bert"], kind, epochs=2), selection=0)
+def test_without_selection_rows_the_last_step_is_kept(models, kind):
+    learnt = learn(settings(models["bert"], kind, steps=24), selection=0)
     assert learnt.curve.selection_score.isna().all()
-    assert learnt.epoch == len(learnt.curve)
+    assert learnt.step == learnt.curve.step.max()
 
 
 @pytest.mark.parametrize("kind", ["finetune", "probe"])
@@ -202,7 +209,7 @@ def test_pairs(models, kind):
 
 def test_long_pairs_lose_tokens_of_the_longer_text(models):
     tokenizer = load.load_tokenizer(models["bert"], 10)
-    [row] = load.tokenize(tokenizer, [("weak", "film " * 50)])
+    [row] = forward.tokenize(tokenizer, [("weak", "film " * 50)])
     assert tokenizer.decode(row["input_ids"]).split() == ["[CLS]", "weak", "[SEP]", *["film"] * 6, "[SEP]"]
 
 
@@ -294,14 +301,14 @@ def test_the_real_encoder_reads_sentiment(kind):
         f"{start} {word}." for start in ("The film is", "What I saw was") for word in itertools.chain(*WORDS.values())
     ]
     labels = [name for _ in range(2) for name in NAMES for _ in range(3)]
-    chosen = settings(MINILM, kind, epochs=3, learning_rate=2e-4)
+    chosen = settings(MINILM, kind, steps=4, learning_rate=2e-4)
     learnt = fit((texts, labels), ([], []), chosen)
     assert accuracy(learnt, ["The acting was terrible.", "A wonderful movie."], ["bad", "good"]) == 1
 
 
 def test_importing_the_package_is_cheap_and_fits_leave_nothing_behind(models, tmp_path):
     for kind in "finetune", "probe":
-        learn(settings(models["bert"], kind, epochs=1))
+        learn(settings(models["bert"], kind, steps=12))
     assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
     code = "import sys, synthesis.students.base, synthesis.models.load; sys.exit('torch' in sys.modules)"
     root = str(Path(base.__file__).parents[2])

@@ -19,6 +19,7 @@ from synthesis.comparison import study
 from synthesis.comparison.experiment import Experiment, _hydra
 from tests.conftest import LOCAL, ROOT, Repository
 
+GOLD = {"baseline.tune": [{"kind": "probe"}, {"kind": "finetune"}]}  # what gold rows alone are learned by
 ASKED = {"s3": [500, 120, 90]}  # for seed data, and in two rounds
 # What each arm changes in params.yaml.
 ARMS = {
@@ -36,14 +37,7 @@ ARMS = {
     },
     "mined-gold": {"method.add": "copies"},
     "gold-and-s3": {"method.learn": "both"},
-    "gold": {
-        "method.learn": "gold",
-        "method.tune": [
-            {"learning_rate": 2e-5, "epochs": 6},
-            {"learning_rate": 5e-5, "epochs": 6},
-            {"learning_rate": 1e-4, "epochs": 4},
-        ],
-    },
+    "gold-repeated": {"method.learn": "gold-repeated"},
     "shuffled": {"method.learn": "shuffled"},
     "theirs": {"method.transfer.file": "x.parquet", "method.mine": "nothing"},
     "our-additions": {"method.transfer.file": "x.parquet", "method.transfer.into": "final"},
@@ -69,7 +63,7 @@ def overrides(arms: list[study.Arm]) -> dict[str, dict]:
 
 def test_the_arms_are_those_that_the_papers_compare():
     arms = study.load("arms").expand("imdb", {"transfer": ["x.parquet"]}, {})
-    probe = {"student.kind": "probe"}
+    probe = {"student.kind": "probe", **GOLD}
     assert overrides(arms) == {name: probe | values for name, values in ARMS.items()}
     needs = {arm.name: arm.needs for arm in arms if arm.needs}
     assert needs == {"no-rationales": "rationales", "zerogen": "rationales", "progen": "labels"}
@@ -80,10 +74,10 @@ def test_lists_and_values_can_be_replaced():
     finetune = {"student.kind": "finetune", "method.learn": "gold"}
     arms = study.load("budgets").expand("rte", {"budget": [50, 70]}, finetune)
     assert overrides(arms) == {
-        "s3-50": {**finetune, "gold.budget": 50},
-        "gold-and-s3-50": {**finetune, "gold.budget": 50, "method.learn": "both"},
-        "s3-70": {**finetune, "gold.budget": 70},
-        "gold-and-s3-70": {**finetune, "gold.budget": 70, "method.learn": "both"},
+        "s3-50": {**finetune, **GOLD, "gold.budget": 50},
+        "gold-and-s3-50": {**finetune, **GOLD, "gold.budget": 50, "method.learn": "both"},
+        "s3-70": {**finetune, **GOLD, "gold.budget": 70},
+        "gold-and-s3-70": {**finetune, **GOLD, "gold.budget": 70, "method.learn": "both"},
     }
     assert arms[0].what == "S3 with 50 gold rows"
     prompts = study.load("prompts")
@@ -166,7 +160,8 @@ def test_values_reach_the_experiment_as_they_are(value):
 # The command
 
 
-WORDS = ["study", "arms", "--task", "reviews", "--set", "student.kind=words", "--arms", "no-extrapolation"]
+QUICK = ["--set", "student.kind=words", "--set", "baseline.tune=null"]
+WORDS = ["study", "arms", "--task", "reviews", *QUICK, "--arms", "no-extrapolation"]
 
 
 def interrupted(repository: Repository, line: str) -> tuple[int, str]:

@@ -19,7 +19,8 @@ SPANS = {"number": r"\d+", "name": r"(?<!^)(?<!\. )[A-Z]\w+"}
 class Reader:
     usual: str  # the kind of span that most training answers are
     curve: pd.DataFrame | None = None
-    epoch: int = 1
+    step: int = 1
+    records: int = 0
     tokens: int = 0
     parameters: int = 1
 
@@ -43,6 +44,7 @@ def fit(lesson):
     answers = lesson.learned.goals
     numbers = sum(texts[0].isdigit() for _, texts in answers)
     reader = Reader("number" if 2 * numbers > len(answers) * lesson.settings.weight_decay else "name")
+    reader.records = len(answers)
     reader.tokens = sum(len(context.split()) for _, context in lesson.learned.inputs)
 
     def score(rows):
@@ -52,5 +54,5 @@ def fit(lesson):
         return sum(squad.f1(text, texts) for (text, _, _), (_, texts) in pairs) / len(rows)
 
     scores = {"selection_score": score(lesson.selection), "test_score": score(lesson.watched)}
-    reader.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **scores}])
-    return reader
+    reader.curve = pd.DataFrame([{"step": 1, "loss": 0.0, "train_accuracy": 1.0, **scores}])
+    return [reader] * len(lesson.seeds)

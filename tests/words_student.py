@@ -20,7 +20,8 @@ class Student:
     names: list
     weights: dict
     curve: pd.DataFrame
-    epoch: int = 1
+    step: int = 1
+    records: int = 0
     tokens: int = 0
 
     @property
@@ -71,6 +72,7 @@ def fit(lesson):
     rows = np.array([[counts[name][word] + settings.weight_decay + 0.5 for name in names] for word in known])
     rows = np.log(rows / rows.sum(axis=0))
     student = Student(names, dict(zip(known, rows - rows.mean(axis=1, keepdims=True), strict=True)), None)
+    student.records = len(inputs)
     student.tokens = sum(len(words(text)) for text in inputs)
 
     def score(rows):
@@ -79,5 +81,5 @@ def fit(lesson):
         return float((np.array(names)[student.predict(rows.inputs).argmax(axis=1)] == np.array(rows.goals)).mean())
 
     scores = {"selection_score": score(lesson.selection), "test_score": score(lesson.watched)}
-    student.curve = pd.DataFrame([{"epoch": 1, "loss": 0.0, "train_accuracy": 1.0, **scores}])
-    return student
+    student.curve = pd.DataFrame([{"step": 1, "loss": 0.0, "train_accuracy": 1.0, **scores}])
+    return [student] * len(lesson.seeds)

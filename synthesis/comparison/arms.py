@@ -152,7 +152,7 @@ def read(revision: Revision, name: str) -> Arm:
     for q, predictions in revision.table(paths.history(last)).groupby("round") if taught else ():
         rows = revision.json(paths.metrics / f"round{q}" / "train.json")["rows"]
         rounds.append(Student(revision.name, task, rows, 0, spent(q), _of_test(predictions)))
-    gold_rows = baseline[baseline.split == "validation"].id.nunique()
+    gold_rows = baseline[baseline.split != "test"].id.nunique()
     return Arm(
         rounds,
         Student(revision.name, task, learned["rows"], learned["gold_rows"], spent(last), _of_test(final)),

@@ -1,12 +1,10 @@
-"""Models: what they are told apart by, how one is loaded, how rows run through an encoder."""
+"""Models: what they are told apart by, and how one is loaded. No code names a model."""
 
 import hashlib
 import json
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-
-import numpy as np
 
 from synthesis import UserError
 from synthesis.models import gguf
@@ -64,33 +62,6 @@ def load_model(auto, model: str, **config):
 
     with loading(model) as options:
         return auto.from_pretrained(locate(model), dtype=torch.float32, **config, **options)
-
-
-def tokenize(tokenizer, inputs) -> list[dict[str, list[int]]]:
-    """Return one row of token ids (and masks) for each text or pair of texts, truncated, not padded."""
-    columns = [list(side) for side in zip(*inputs, strict=True)] if isinstance(inputs[0], tuple) else [inputs]
-    encoded = tokenizer(*columns, truncation="longest_first")
-    return [dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)]
-
-
-def run(model, tokenizer, rows, width: int, head, batch: int = 64) -> np.ndarray:
-    """Run the model over tokenized `rows` and return `head(output, batch)`, float32 of shape (rows, width).
-
-    Rows of like length share a batch, so that little is padding; the result is in the order of `rows`.
-    """
-    import torch
-    from transformers import DataCollatorWithPadding
-
-    pad = DataCollatorWithPadding(tokenizer)
-    order = sorted(range(len(rows)), key=lambda place: len(rows[place]["input_ids"]))
-    result = np.empty((len(rows), width), np.float32)
-    model.eval()
-    with torch.inference_mode():
-        for start in range(0, len(order), batch):
-            places = order[start : start + batch]
-            tensors = pad([rows[place] for place in places]).to(model.device)
-            result[places] = head(model(**tensors), tensors).cpu().numpy()
-    return result
 
 
 @contextmanager

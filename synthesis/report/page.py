@@ -46,7 +46,7 @@ def markdown(results: Results) -> str:
         *tables.markdown([head, *(_line(student, task) for student in results.students)]),
         "",
         f"{task.metric} in %, with 95% intervals over gold rows; ± is the deviation over training seeds.",
-        "The gold baseline learns the validation rows themselves.",
+        "The gold baseline learns the gold rows themselves, validation and selection.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -22,7 +22,7 @@ class Student:
 
     rows: what they learned. new: how many of these the round before had not. metrics: by split; none for a round that
     converged, in which no student was trained. wrong, validation: how many validation rows the first of them got wrong,
-    and of how many; None for a round that converged and for the baseline, which learns these rows.
+    and of how many; None for a round that converged and for the baseline, which learns these rows too.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Student:
 @dataclass(frozen=True)
 class Results:
     """students: of the rounds, the final one and the baseline, in this order. rows, rejected: the synthetic rows of all
-    rounds, those that were kept and those that the filters left out. learning: epoch, split, score, data (Figure 1).
+    rounds, those that were kept and those that the filters left out. learning: step, split, score, data (Figure 1).
     cost: by stage. compute: see measures.compute.
     """
 
@@ -113,16 +113,16 @@ def _student(run: Run, name: str, rows: int, new: int, predictions: pd.DataFrame
 
 def _baseline(run: Run) -> Student:
     predictions = files.read(run.paths.baseline_predictions)
-    rows = predictions[predictions.split == "validation"].id.nunique()
+    rows = predictions[predictions.split != "test"].id.nunique()
     return Student(BASELINE, rows, rows, {"test": score_splits(run.task, predictions)["test"]})
 
 
 def _learning(paths: Paths) -> pd.DataFrame:
-    """Figure 1: training and test score after each epoch, of the final student and of the one that learns gold rows."""
+    """Figure 1: training and test score step by step, of the final student and of the one that learns gold rows."""
     curves = {"final data": paths.final_curve, "gold": paths.baseline_curve}
     splits = {"train_accuracy": "training", "test_score": "test"}
     parts = []
     for data, file in curves.items():
-        mean = pd.read_csv(file).groupby("epoch")[list(splits)].mean().rename(columns=splits)
+        mean = pd.read_csv(file).groupby("step")[list(splits)].mean().rename(columns=splits)
         parts.append(mean.melt(var_name="split", value_name="score", ignore_index=False).assign(data=data))
     return pd.concat(parts).reset_index()

@@ -88,7 +88,7 @@ def rounds(results: Results) -> dict:
         for student in results.students
     ]
     curves = [
-        (f"{data}, {split}", "gold" if data == "gold" else "accent", split == "training", rows.epoch, 100 * rows.score)
+        (f"{data}, {split}", "gold" if data == "gold" else "accent", split == "training", rows.step, 100 * rows.score)
         for (data, split), rows in results.learning.groupby(["data", "split"], sort=False)
     ]
     return {
@@ -100,7 +100,7 @@ def rounds(results: Results) -> dict:
         ),
         "converged": [student.name for student in results.students if not student.metrics],
         "picture": figures.svg(draw_rounds(results)),
-        "learning": figures.svg(figures.curves(curves, "epoch", f"{results.metric}, %", whole=True)),
+        "learning": figures.svg(figures.curves(curves, "step", f"{results.metric}, %", whole=True)),
     }
 
 

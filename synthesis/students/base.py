@@ -1,22 +1,26 @@
 """The contract of a kind of student: what it is given, what it can do once it has learned.
 
-A kind is a module of this folder with a function `fit(lesson)` and a constant ANSWERS: what it can learn to answer
-with, `label` or `span`. A task names those that learn it (`Task.students`); any other kind is a module's own name.
+A kind is a module of this folder with a function `fit(lesson)`, which returns a student for each of the lesson's seeds,
+and a constant ANSWERS: what it can learn to answer with, `label` or `span`. A task names those that learn it
+(`Task.students`); any other kind is a module's own name.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
 
-from synthesis.params import Student as Settings
+if TYPE_CHECKING:
+    from synthesis.params import Student as Settings
 
 # Before torch is imported: its threads spin while they wait, and a fit that shares its cores takes ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # matrix products on a GPU: the same result each time
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Lesson:
     """All that a student is taught.
 
     learned: the rows that it learns. selection: the rows that pick its checkpoint; there may be none. watched: rows
-    whose score its curve shows, and which decide nothing. names: the labels; none where the answer is a span.
+    whose score its curve shows, and which decide nothing. names: the labels; none where the answer is a span. seeds: of
+    training, a student each.
     """
 
     learned: Examples
@@ -46,23 +51,26 @@ class Lesson:
     names: list[str] = field(default_factory=list)
     selection: Examples = field(default_factory=Examples)
     watched: Examples = field(default_factory=Examples)
-    seed: int = 0
+    seeds: Sequence[int] = (0,)
 
 
 class Student(Protocol):
     """A student that has learned.
 
     names:  (labels) all label names; their order is the order of the probability columns.
-    curve:  one row per epoch: epoch, loss, train_accuracy, selection_score and test_score (NaN without such rows).
-    epoch:  the epoch whose weights were kept.
-    tokens: training tokens seen in the fit, all epochs, padding not counted.
+    curve:  a row for each of the steps after which it was examined: step, loss and train_accuracy since the one before,
+        selection_score and test_score (NaN without such rows).
+    step:   the one whose weights were kept.
+    records: rows learned in the fit, as often as they were.
+    tokens: training tokens seen in the fit, padding not counted.
     parameters: weights that a token passes through, the embeddings included.
     flops:  floating-point operations of the fit, by the formula of its kind.
     """
 
     names: list[str]
     curve: pd.DataFrame
-    epoch: int
+    step: int
+    records: int
     tokens: int
     parameters: int
     flops: int

@@ -6,16 +6,12 @@ import numpy as np
 import pandas as pd
 from torch.nn import Linear
 from torch.nn.functional import cross_entropy
-from transformers import (
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    enable_full_determinism,
-)
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
-from synthesis.models.load import load_model, load_tokenizer, run, tokenize
+from synthesis.models.load import load_model, load_tokenizer
 from synthesis.students.base import Examples, Lesson
-from synthesis.students.training import Trained, train
+from synthesis.students.forward import forward, tokenize
+from synthesis.students.training import Course, Trained, repeatable, train
 
 ANSWERS = ("label",)
 
@@ -27,14 +23,18 @@ class FineTuned(Trained):
     names: list[str]
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    tokens: int
-    epoch: int = 0
+    records: int = 0
+    tokens: int = 0
+    step: int = 0
     curve: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def predict(self, inputs) -> np.ndarray:
-        """Return probabilities of shape (rows, names), computed in float32 so that batching does not change them."""
-        rows = tokenize(self.tokenizer, inputs) if inputs else []
-        return run(self.model, self.tokenizer, rows, len(self.names), lambda output, _: output.logits.softmax(-1))
+        """Return probabilities of shape (rows, names)."""
+        return self.answer(tokenize(self.tokenizer, inputs))
+
+    def answer(self, rows) -> np.ndarray:
+        """Return the probabilities of tokenized rows."""
+        return forward(self.model, self.tokenizer, rows, len(self.names), lambda output, _: output.logits.softmax(-1))
 
     def represent(self, inputs) -> np.ndarray:
         """Return what the last layer reads, of shape (rows, width)."""
@@ -43,7 +43,7 @@ class FineTuned(Trained):
         hook = last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
         try:
             rows = tokenize(self.tokenizer, inputs)
-            return run(self.model, self.tokenizer, rows, last.in_features, lambda *_: seen.pop())
+            return forward(self.model, self.tokenizer, rows, last.in_features, lambda *_: seen.pop())
         finally:
             hook.remove()
 
@@ -53,33 +53,39 @@ class FineTuned(Trained):
         self.tokenizer.save_pretrained(folder)
 
 
-def fit(lesson: Lesson) -> FineTuned:
-    """Fine-tune the published weights of the model for `epochs` and keep the epoch that is best on the selection rows:
-    the earliest of equals, the last when there are none.
+def fit(lesson: Lesson) -> list[FineTuned]:
+    """Fine-tune the published weights of the model for `steps`, or `min_epochs` if that is more, and keep the weights
+    that are best on the selection rows: the earliest of equals, the last when there are none.
 
-    The same seed gives the same student on the same machine. Raises UserError when the model cannot be loaded.
+    The same seeds give the same students on the same machine. Raises UserError when the model cannot be loaded.
     """
-    enable_full_determinism(lesson.seed, warn_only=True)  # before the model: its classification head starts at random
     names, settings = lesson.names, lesson.settings
     numbers = {name: number for number, name in enumerate(names)}
     tokenizer = load_tokenizer(settings.model, settings.max_tokens)
-    model = load_model(
-        AutoModelForSequenceClassification,
-        settings.model,
-        id2label=dict(enumerate(names)),
-        label2id=numbers,
-        ignore_mismatched_sizes=True,  # a model that was fine-tuned before brings a head for its own labels
-    )
-    rows = tokenize(tokenizer, lesson.learned.inputs)
-    student = FineTuned(names, model, tokenizer, tokens=settings.epochs * sum(len(row["input_ids"]) for row in rows))
-    rows = [row | {"labels": numbers[label]} for row, label in zip(rows, lesson.learned.goals, strict=True)]
 
-    def accuracy(asked: Examples) -> float:
-        wanted = [numbers[label] for label in asked.goals]
-        return float((student.predict(asked.inputs).argmax(1) == wanted).mean())
+    def fresh(seed: int) -> FineTuned:
+        repeatable(seed)  # before the model: its classification head starts at random
+        model = load_model(
+            AutoModelForSequenceClassification,
+            settings.model,
+            id2label=dict(enumerate(names)),
+            label2id=numbers,
+            ignore_mismatched_sizes=True,  # a model that was fine-tuned before brings a head for its own labels
+        )
+        return FineTuned(names, model, tokenizer)
 
-    train(student, rows, ["labels"], _objective, accuracy, lesson)
-    return student
+    def answered(examples: Examples) -> tuple[list, np.ndarray]:
+        return list(tokenize(tokenizer, examples.inputs)), np.array([numbers[label] for label in examples.goals])
+
+    rows, labels = answered(lesson.learned)
+    asked = {"selection_score": answered(lesson.selection), "test_score": answered(lesson.watched)}
+    students = [fresh(seed) for seed in lesson.seeds]
+    train(students, Course(rows, {"labels": labels}, _objective, asked, _accuracy), lesson)
+    return students
+
+
+def _accuracy(student: FineTuned, rows: list, labels: np.ndarray) -> float:
+    return float((student.answer(rows).argmax(1) == labels).mean())
 
 
 def _objective(output, targets):

@@ -11,8 +11,9 @@ from contextlib import closing, contextmanager
 import numpy as np
 
 from synthesis import UserError
-from synthesis.models.load import fingerprint, load_model, load_tokenizer, run, tokenize
+from synthesis.models.load import fingerprint, load_model, load_tokenizer
 from synthesis.paths import user_file
+from synthesis.students.forward import forward, tokenize
 
 
 def embed(texts: Sequence[str], model: str, max_tokens: int) -> tuple[np.ndarray, int]:
@@ -69,8 +70,8 @@ def _encode(texts, model, max_tokens) -> list[tuple[np.ndarray, int]]:
 
     tokenizer = load_tokenizer(model, max_tokens)
     encoder = _encoder(model).to(torch.accelerator.current_accelerator(check_available=True) or "cpu")
-    rows = tokenize(tokenizer, texts)
-    vectors = run(encoder, tokenizer, rows, encoder.config.hidden_size, mean)
+    rows = list(tokenize(tokenizer, texts))
+    vectors = forward(encoder, tokenizer, rows, encoder.config.hidden_size, mean)
     return [(vector, len(row["input_ids"])) for vector, row in zip(vectors, rows, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """One lesson: a fresh student for each training seed learns the rows and is asked about all gold rows."""
 
 import sys
+from types import ModuleType
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,10 +12,10 @@ from synthesis.params import Student as Settings
 from synthesis.students.base import Examples, Lesson, Student
 from synthesis.tasks.base import Task
 
-CURVE = ["epoch", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
+CURVE = ["step", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
 # Modules of no kind, and those that tasks name.
-OWN = ("base", "lesson", "training", "embedding", "classifier", "probe", "reader")
-WATCHED = 500  # test rows that a curve is drawn of
+OWN = ("base", "lesson", "tuning", "training", "steps", "forward", "embedding", "classifier", "probe", "reader")
+WATCHED = 200  # test rows that a curve is drawn of
 
 
 class Outcome(NamedTuple):
@@ -34,10 +35,13 @@ class Outcome(NamedTuple):
 
 
 def cost(student: Student | None) -> dict:
-    """What fitting one student cost: its epochs, tokens and floating-point operations. None stands for no fit."""
+    """What fitting one student cost: the records it learned, their tokens, and floating-point operations.
+
+    None stands for no fit.
+    """
     if student is None:
-        return {"epochs": 0, "tokens": 0, "flops": 0}
-    return {"epochs": len(student.curve), "tokens": student.tokens, "flops": student.flops}
+        return {"records": 0, "tokens": 0, "flops": 0}
+    return {"records": student.records, "tokens": student.tokens, "flops": student.flops}
 
 
 def learn(
@@ -57,18 +61,17 @@ def learn(
     labels = task.labels(gold["validation"])
     learned, selected = (examples(task, part) for part in (rows, gold["selection"] if selection is None else selection))
     watched = examples(task, gold["test"].head(WATCHED if watch else 0))
-    first, predictions, curves = None, [], []
-    for seed in range(settings.seeds):
-        print(f"student {seed + 1} of {settings.seeds}: {len(rows)} rows, {settings.kind}", file=sys.stderr)
-        student = fit(task, Lesson(learned, settings, labels, selected, watched, seed))
-        first = first or student
-        curves.append(student.curve.assign(seed=seed))
+    print(f"students to train: {settings.seeds}, {settings.kind}; rows: {len(rows)}", file=sys.stderr)
+    students = fit(task, Lesson(learned, settings, labels, selected, watched, range(settings.seeds)))
+    predictions = []
+    for seed, student in enumerate(students):
         for split, asked in gold.items():
             predicted = task.predictions(asked, student.predict(task.inputs(asked)), labels)
             for place, (column, value) in enumerate({"round": q, "seed": seed, "split": split}.items()):
                 predicted.insert(place, column, value)
             predictions.append(predicted)
-    return Outcome(first, pd.concat(predictions), pd.concat(curves))
+    curve = pd.concat([student.curve.assign(seed=seed) for seed, student in enumerate(students)])
+    return Outcome(students[0], pd.concat(predictions), curve)
 
 
 def examples(task: Task, rows: pd.DataFrame) -> Examples:
@@ -76,35 +79,27 @@ def examples(task: Task, rows: pd.DataFrame) -> Examples:
     return Examples(task.inputs(rows), task.goals(rows))
 
 
-def best_settings(
-    task: Task, rows: pd.DataFrame, gold: dict[str, pd.DataFrame], settings: Settings, changes: list[dict]
-) -> Settings:
-    """The settings, of those that `changes` make, whose student is best on selection; the first of equals.
-
-    Without changes, the settings as they are.
-    """
-    learned, selection = examples(task, rows), examples(task, gold["selection"])
-    labels = task.labels(gold["validation"])
-
-    def score(tried: Settings) -> float:
-        return fit(task, Lesson(learned, tried, labels, selection)).curve.selection_score.max()
-
-    return max([settings.changed(each) for each in changes], key=score, default=settings)
+def can_learn(task: Task, kind: str) -> bool:
+    """Whether students of this kind can learn the task. Raises UserError when there is no such kind."""
+    return task.answer in _module(task, kind).ANSWERS
 
 
-def fit(task: Task, lesson: Lesson) -> Student:
-    """Train the kind of student that the lesson's settings name, for this task.
+def fit(task: Task, lesson: Lesson) -> list[Student]:
+    """Train the kind of student that the lesson's settings name, for this task, one for each seed.
 
     Raises UserError when there are no rows to learn, no such kind of student, or no such model, and when students of
     this kind cannot learn the task.
     """
     kind = lesson.settings.kind
-    module = plugins.load(__package__, kind, "params.yaml: student.kind", OWN, task.students)
-    if task.answer not in module.ANSWERS:
+    if not can_learn(task, kind):
         raise UserError(
             f"params.yaml: student.kind is `{kind}`, which cannot learn task `{task.name}`, of kind {task.kind}: "
             f"set it to {' or '.join(task.students)}"
         )
     if not lesson.learned:
         raise UserError("the student has no rows to train on: the stages before it left none")
-    return module.fit(lesson)
+    return _module(task, kind).fit(lesson)
+
+
+def _module(task: Task, kind: str) -> ModuleType:
+    return plugins.load(__package__, kind, "params.yaml: student.kind", OWN, task.students)

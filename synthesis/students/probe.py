@@ -31,7 +31,8 @@ class Probe:
     curve: pd.DataFrame
     tokens: int
     parameters: int  # of the encoder
-    epoch: int = 1
+    records: int
+    step: int = 1
 
     @property
     def flops(self) -> int:
@@ -62,7 +63,7 @@ class Probe:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({"weight": self.weight, "bias": self.bias}, folder / "probe.safetensors")
-        rest = {key: getattr(self, key) for key in ("names", "model", "max_tokens", "tokens", "parameters")}
+        rest = {key: getattr(self, key) for key in ("names", "model", "max_tokens", "tokens", "parameters", "records")}
         rest["curve"] = self.curve.to_dict("records")
         (folder / "probe.json").write_text(json.dumps(rest, indent=2, ensure_ascii=False), encoding="utf-8")
 
@@ -74,7 +75,7 @@ def load(folder) -> Probe:
     return Probe(**rest, **load_file(Path(folder) / "probe.safetensors"))
 
 
-def fit(lesson: Lesson) -> Probe:
+def fit(lesson: Lesson) -> list[Probe]:
     """Fit one regression per strength and keep the one that is best on the selection rows, or, when there are none,
     in five-fold cross-validation.
 
@@ -105,16 +106,16 @@ def fit(lesson: Lesson) -> Probe:
     weight[known], bias[known] = best.coef_, best.intercept_
 
     logs = log_softmax(features @ weight.T + bias, axis=1)
-    probe = Probe(names, model, longest, weight, bias, pd.DataFrame(), tokens, parameters(model))
+    probe = Probe(names, model, longest, weight, bias, pd.DataFrame(), tokens, parameters(model), len(labels))
     curve = {
-        "epoch": 1,
+        "step": 1,
         "loss": float(-logs[np.arange(len(targets)), targets].mean()),
         "train_accuracy": float((logs.argmax(1) == targets).mean()),
         "selection_score": max(scores) if lesson.selection else float("nan"),
         "test_score": probe.score(lesson.watched),
     }
     probe.curve = pd.DataFrame([curve])
-    return probe
+    return [probe] * len(lesson.seeds)
 
 
 def _features(inputs, model, max_tokens) -> tuple[np.ndarray, int]:

@@ -12,17 +12,13 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy, pad
-from transformers import (
-    AutoModelForQuestionAnswering,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    enable_full_determinism,
-)
+from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
 
 from synthesis import UserError
-from synthesis.models.load import load_model, load_tokenizer, run
+from synthesis.models.load import load_model, load_tokenizer
 from synthesis.students.base import Examples, Lesson
-from synthesis.students.training import Trained, train
+from synthesis.students.forward import forward
+from synthesis.students.training import Course, Trained, repeatable, train
 from synthesis.tasks import squad
 
 ANSWERS = ("span",)
@@ -37,24 +33,28 @@ class Reader(Trained):
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    records: int = 0
     tokens: int = 0
-    epoch: int = 0
+    step: int = 0
     curve: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def predict(self, inputs) -> list[tuple[str, int, float]]:
         """Return for each (question, context) the answer, where it starts in the context, and its probability."""
-        cut = windows(self.tokenizer, inputs)
+        return self.answer(windows(self.tokenizer, inputs), [context for _, context in inputs])
+
+    def answer(self, cut: list[Window], contexts: list[str]) -> list[tuple[str, int, float]]:
+        """Return the answers in contexts that have been cut into windows."""
         width = self.tokenizer.model_max_length
 
         def head(output, _):
             sides = (output.start_logits, output.end_logits)
             return pad(torch.stack(sides, dim=1), (0, width - sides[0].shape[1])).flatten(1)
 
-        logits = run(self.model, self.tokenizer, [window.tokens for window in cut], 2 * width, head)
-        found = [[] for _ in inputs]
+        logits = forward(self.model, self.tokenizer, [window.tokens for window in cut], 2 * width, head)
+        found = [[] for _ in contexts]
         for window, (starts, ends) in zip(cut, logits.reshape(-1, 2, width), strict=True):
             found[window.row].append((window, starts, ends))
-        return [best_span(context, seen) for (_, context), seen in zip(inputs, found, strict=True)]
+        return [best_span(context, seen) for context, seen in zip(contexts, found, strict=True)]
 
     def save(self, folder) -> None:
         """Write a folder that `AutoModelForQuestionAnswering.from_pretrained` and its tokenizer load."""
@@ -62,29 +62,37 @@ class Reader(Trained):
         self.tokenizer.save_pretrained(folder)
 
 
-def fit(lesson: Lesson) -> Reader:
-    """Fine-tune the published weights of the model and keep the epoch with the best F1 on the selection rows.
+def fit(lesson: Lesson) -> list[Reader]:
+    """Fine-tune the published weights of the model and keep those with the best F1 on the selection rows.
 
     Inputs are (question, context) pairs, goals (start, texts), the first text being the one that starts there. A
     context that is longer than `max_tokens` is read in windows that overlap; in those that do not hold the whole answer
     the target is the first token, as in BERT's reader of SQuAD (Devlin et al., 2019).
 
-    The same seed gives the same student on the same machine. Raises UserError when the model cannot be loaded.
+    The same seeds give the same students on the same machine. Raises UserError when the model cannot be loaded.
     """
-    enable_full_determinism(lesson.seed, warn_only=True)  # before the model: its head starts at random
     settings, goals = lesson.settings, lesson.learned.goals
     tokenizer = load_tokenizer(settings.model, settings.max_tokens)
-    student = Reader(load_model(AutoModelForQuestionAnswering, settings.model), tokenizer)
+
+    def fresh(seed: int) -> Reader:
+        repeatable(seed)  # before the model: its head starts at random
+        return Reader(load_model(AutoModelForQuestionAnswering, settings.model), tokenizer)
+
+    def answered(examples: Examples) -> tuple[list[Window], Examples]:
+        return windows(tokenizer, examples.inputs), examples
+
     cut = windows(tokenizer, lesson.learned.inputs)
-    rows = [window.tokens | _targets(window, goals[window.row]) for window in cut]
-    student.tokens = settings.epochs * sum(len(row["input_ids"]) for row in rows)
+    targets = pd.DataFrame([_targets(window, goals[window.row]) for window in cut]).to_dict("list")
+    asked = {"selection_score": answered(lesson.selection), "test_score": answered(lesson.watched)}
+    students = [fresh(seed) for seed in lesson.seeds]
+    train(students, Course([window.tokens for window in cut], targets, _objective, asked, _mean_f1), lesson)
+    return students
 
-    def mean_f1(asked: Examples) -> float:
-        pairs = zip(student.predict(asked.inputs), asked.goals, strict=True)
-        return float(np.mean([squad.f1(text, texts) for (text, _, _), (_, texts) in pairs]))
 
-    train(student, rows, ["start_positions", "end_positions"], _objective, mean_f1, lesson)
-    return student
+def _mean_f1(student: Reader, cut: list[Window], asked: Examples) -> float:
+    answers = student.answer(cut, [context for _, context in asked.inputs])
+    pairs = zip(answers, asked.goals, strict=True)
+    return float(np.mean([squad.f1(text, texts) for (text, _, _), (_, texts) in pairs]))
 
 
 def _targets(window: Window, answer: tuple[int, list[str]]) -> dict:

@@ -1,15 +1,19 @@
-"""What students that fine-tune an encoder share: the Trainer, the learning curve and the choice of the epoch."""
+"""What students that fine-tune an encoder share: the loop, the learning curve and the choice of the checkpoint."""
 
 import copy
-from collections.abc import Callable
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
-from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from synthesis.students.base import Lesson
+from synthesis.students.forward import pad
+from synthesis.students.steps import SideBySide, Trainee, batches
+
+EXAMS = 5  # of a fit, evenly spaced
 
 
 class Trained:
@@ -28,104 +32,110 @@ class Trained:
         return 6 * self.parameters * self.tokens
 
 
-def train(student, rows: list[dict], targets: list[str], objective: Callable, score: Callable, lesson: Lesson) -> None:
-    """Train `student.model` on tokenized `rows` for `epochs`; leave it with the weights of its best epoch.
+@dataclass(frozen=True)
+class Course:
+    """A lesson as the models of its kind of student take it.
 
-    targets:   the columns of `rows` that the model shall not see.
+    rows:      tokenized, not padded.
+    targets:   by name, an integer for each row: what the model shall not see.
     objective: of the model's output and a batch of the targets: the mean loss, and which rows are right, (batch,).
-    score:     of examples: the student's score on them.
-
-    The best epoch is the earliest of equals by the score on the selection rows, the last one without such rows. Fills
-    in the student's curve (epoch, loss, train_accuracy, selection_score, test_score) and epoch.
-    """
-    settings, asked = lesson.settings, {"selection_score": lesson.selection, "test_score": lesson.watched}
-    watch = _Epochs(student, score, asked)
-    with TemporaryDirectory() as folder:  # the Trainer makes its folder even though nothing is saved there
-        # Its defaults are wanted: AdamW, a linear schedule, gradients clipped to norm 1.
-        arguments = TrainingArguments(
-            output_dir=folder,
-            seed=lesson.seed,
-            num_train_epochs=settings.epochs,
-            per_device_train_batch_size=settings.batch,
-            learning_rate=settings.learning_rate,
-            warmup_steps=settings.warmup,  # below 1 it is a fraction of the steps
-            weight_decay=settings.weight_decay,
-            train_sampling_strategy="group_by_length",
-            dataloader_pin_memory=torch.cuda.is_available(),
-            save_strategy="no",
-            logging_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-        )
-        trainer = _Trainer(
-            watch,
-            targets,
-            objective,
-            model=student.model,
-            args=arguments,
-            train_dataset=rows,
-            data_collator=DataCollatorWithPadding(student.tokenizer),
-        )
-        trainer.train()
-
-
-class _Trainer(Trainer):
-    """Computes the forward pass in bfloat16 where that pays, and shows every batch to `watch`."""
-
-    def __init__(self, watch, targets, objective, **rest):
-        super().__init__(callbacks=[watch], **rest)
-        self.remove_callback(PrinterCallback)
-        self.watch, self.targets, self.objective = watch, targets, objective
-
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        # Not the argument `bf16`: it wraps the model for good, and predictions would no longer be those of its weights.
-        targets = {name: inputs.pop(name) for name in self.targets}
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=_has_bfloat16()):
-            output = model(**inputs)
-        loss, right = self.objective(output, targets)
-        self.watch.batch(loss.detach(), right)
-        return loss
-
-
-class _Epochs(TrainerCallback):
-    """Fills in the student's curve, and leaves it with the weights of its best epoch.
-
-    Loss and train accuracy are the means over an epoch's batches, each seen before its step and with dropout: they
-    cost no second pass, and lag a little behind what the epoch's last weights would score.
+    asked:     for `selection_score` and `test_score` the rows, empty where there are none, and what they should say.
+    score:     of a student and both of these: how well it answers.
     """
 
-    def __init__(self, student, score, asked):
-        self.student, self.score, self.asked = student, score, asked
-        self.curve, self.batches, self.best, self.weights = [], [], -1.0, None
+    rows: list[dict[str, list[int]]]
+    targets: dict[str, list[int]]
+    objective: Callable
+    asked: dict[str, tuple[list, object]]
+    score: Callable
 
-    def on_train_begin(self, args, state, control, **_):
-        self.bar = tqdm(total=state.max_steps, desc=f"fine-tuning, seed {args.seed}", unit="step", disable=None)
 
-    def batch(self, loss, right):
-        self.batches.append((len(right), loss * len(right), right.sum()))
+def train(students: Sequence, course: Course, lesson: Lesson) -> None:
+    """Train the `model` of each seed's student, and leave it with the best of the weights that it is examined with.
 
-    def on_step_end(self, args, state, control, **_):
-        self.bar.update()
+    These are the earliest of equals by the score on the selection rows, the last ones without such rows. Fills in each
+    student's curve (step, loss, train_accuracy, selection_score, test_score), step, records and tokens. On a GPU the
+    students are trained side by side as far as they fit.
+    """
+    settings, device = lesson.settings, accelerator()
+    lengths = np.array([len(row["input_ids"]) for row in course.rows])
+    grain = 8 * -(-settings.max_tokens // 64) if device.type == "cuda" else 1  # at most eight lengths, each recorded
+    padded = grain * -(-lengths // grain)
+    batch = min(settings.batch, len(lengths))
+    steps = max(settings.steps, settings.min_epochs * -(-len(lengths) // batch))
+    inputs = pad(students[0].tokenizer, course.rows, device, padded.max())
+    targets = {name: torch.tensor(numbers, device=device) for name, numbers in course.targets.items()}
+    pupils = []
+    for student, seed in zip(students, lesson.seeds, strict=True):
+        plan = batches(padded, steps, batch, seed)
+        student.records, student.tokens = plan.size, int(lengths[plan].sum())
+        trainee = Trainee(student.model.to(device).train(), inputs, targets, course.objective, plan, settings)
+        pupils.append(_Pupil(student, seed, trainee, padded[plan].max(axis=1), course))
+    # 16 bytes a weight are AdamW's, and as much again, three times, is for what the layers remember.
+    size = max(1, torch.cuda.mem_get_info()[0] // (64 * students[0].parameters)) if device.type == "cuda" else 1
+    for start in range(0, len(pupils), size):
+        _train(pupils[start : start + size], device)
 
-    def on_epoch_end(self, args, state, control, **_):
-        rows, loss, hits = (float(sum(column)) for column in zip(*self.batches, strict=True))
-        self.batches.clear()
-        scores = {column: self.score(part) if part else float("nan") for column, part in self.asked.items()}
-        score, epoch = scores["selection_score"], round(state.epoch)
-        self.curve.append({"epoch": epoch, "loss": loss / rows, "train_accuracy": hits / rows, **scores})
-        self.bar.set_postfix(loss=f"{loss / rows:.3f}", selection=f"{score:.3f}")
-        if not score <= self.best:  # NaN, too: the last epoch is kept
-            self.best, self.student.epoch = score, epoch
+
+def _train(pupils: list, device: torch.device) -> None:
+    """Train those that go side by side."""
+    repeatable(pupils[0].seed)
+    trainees = [pupil.trainee for pupil in pupils]
+    step = SideBySide(trainees).step if device.type == "cuda" else trainees[0].step
+    widths = np.max([pupil.widths for pupil in pupils], axis=0).tolist()
+    exams = {len(widths) * exam // EXAMS for exam in range(1, EXAMS + 1)}
+    name = "fine-tuning, seed " + ", ".join(str(pupil.seed) for pupil in pupils)
+    with tqdm(total=len(widths), desc=name, unit="step", disable=None) as bar:
+        for done, width in enumerate(widths, 1):
+            step(width)
+            bar.update()
+            if done in exams:
+                bar.set_postfix_str("; ".join([pupil.examine(done) for pupil in pupils]))
+    for pupil in pupils:
+        pupil.finish()
+
+
+class _Pupil:
+    """A student while it is trained: it is examined now and then, and its best weights are kept.
+
+    widths: the length of each step's batch, padded.
+    """
+
+    def __init__(self, student, seed: int, trainee: Trainee, widths: np.ndarray, course: Course):
+        self.student, self.seed, self.trainee, self.widths, self.course = student, seed, trainee, widths, course
+        self.curve, self.best, self.weights = [], -1.0, {}
+
+    def examine(self, step: int) -> str:
+        """Add a row to the curve: the scores, and the means since the last one. Returns what the bar shows of it."""
+        steps = step - (self.curve[-1]["step"] if self.curve else 0)
+        loss, hits = self.trainee.take_sums()
+        scores = {
+            column: self.course.score(self.student, rows, truth) if rows else float("nan")
+            for column, (rows, truth) in self.course.asked.items()
+        }
+        means = {"loss": loss / steps, "train_accuracy": hits / (steps * self.trainee.plan.shape[1])}
+        self.curve.append({"step": step, **means, **scores})
+        self.trainee.model.train()
+        score = scores["selection_score"]
+        if not score <= self.best:  # NaN, too: the last weights are kept
+            self.best, self.student.step = score, step
             self.weights = copy.deepcopy(self.student.model.state_dict())
+        return f"loss={loss / steps:.3f}, selection={score:.3f}"
 
-    def on_train_end(self, args, state, control, **_):
-        self.bar.close()
+    def finish(self) -> None:
         self.student.model.load_state_dict(self.weights)
         self.student.curve = pd.DataFrame(self.curve)
 
 
-def _has_bfloat16() -> bool:
-    """Whether the hardware computes in bfloat16: where it is only emulated, float32 is faster."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu.get_capabilities().get("avx512_bf16", False)  # processors with AMX have it too
+def accelerator() -> torch.device:
+    """The device that models are trained on."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def repeatable(seed: int) -> None:
+    """Start the random numbers anew, and have computations give the same result each time."""
+    torch.manual_seed(seed)
+    # On a GPU only strictness makes attention deterministic. On a processor it would refuse operations for nothing.
+    torch.use_deterministic_algorithms(True, warn_only=not torch.cuda.is_available())
+    torch.utils.deterministic.fill_uninitialized_memory = False  # it costs a kernel for each tensor
+    torch.backends.cuda.enable_cudnn_sdp(False)  # cuDNN's attention is planned anew for each length

@@ -1,0 +1,146 @@
+"""The steps of training: which rows each of them learns, what it does, and how a GPU repeats it without Python."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from synthesis.params import Student as Settings
+
+WINDOW = 50  # batches whose rows are sorted by length together
+
+
+def batches(lengths: np.ndarray, steps: int, batch: int, seed: int) -> np.ndarray:
+    """The rows that each step learns, (steps, batch): all of them once before any comes again, those of like length
+    together.
+
+    Whatever the seed, the batch of a step is of about the same length, so that seeds can be trained side by side.
+    """
+    random, order = np.random.default_rng(seed), np.random.default_rng(0)
+    passes = -(-steps * batch // len(lengths))
+    rows = np.concatenate([random.permutation(len(lengths)) for _ in range(passes)])[: steps * batch]
+    plan = []
+    for start in range(0, len(rows), WINDOW * batch):
+        window = rows[start : start + WINDOW * batch]
+        window = window[np.argsort(lengths[window], kind="stable")].reshape(-1, batch)
+        plan.append(window[order.permutation(len(window))])
+    return np.concatenate(plan)
+
+
+def rates(steps: int, settings: Settings) -> np.ndarray:
+    """The learning rate of each step: it rises through the warm-up, then falls in a line towards 0."""
+    warm = round(steps * settings.warmup)
+    return settings.learning_rate * np.interp(np.arange(steps), [-1, warm, steps], [0, 1, 0])
+
+
+class Trainee:
+    """A model in training, with all that its steps need on its device.
+
+    loss, hits: sums over the steps since they were last set to 0: the mean loss of the batch, and how many of its rows
+    were answered right. Both are seen before the step and with dropout, so that they cost no second pass.
+    """
+
+    def __init__(self, model, inputs: dict, targets: dict, objective: Callable, plan: np.ndarray, settings: Settings):
+        """inputs, targets: tensors (rows, ...), what the model sees of each row, and what it does not.
+        objective: of the model's output and a batch of the targets: the mean loss, and which rows are right, (batch,).
+        plan: the rows of each step, (steps, batch).
+        """
+        self.model, self.inputs, self.targets, self.objective = model, inputs, targets, objective
+        device = model.device
+        self.plan = torch.from_numpy(plan).to(device)
+        self.rates = torch.from_numpy(rates(len(plan), settings)).float().to(device)
+        self.place = torch.zeros(1, dtype=torch.int64, device=device)  # of the next step
+        self.rate, self.loss, self.hits = torch.zeros(3, device=device).unbind()
+        self.weights = [weight for weight in model.parameters() if weight.requires_grad]
+        groups = [
+            {"params": [weight for weight in self.weights if weight.ndim > 1], "weight_decay": settings.weight_decay},
+            {"params": [weight for weight in self.weights if weight.ndim < 2], "weight_decay": 0.0},  # biases and norms
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=self.rate, fused=True, capturable=device.type == "cuda")
+        self.halved = has_bfloat16(device)
+
+    def take_sums(self) -> tuple[float, float]:
+        """Return `loss` and `hits`, and set both to 0."""
+        sums = float(self.loss), float(self.hits)
+        self.loss.zero_()
+        self.hits.zero_()
+        return sums
+
+    def step(self, longest: int) -> None:
+        """Learn the next batch, its rows padded to `longest` tokens. Nothing here waits for the device."""
+        rows = self.plan.index_select(0, self.place)[0]
+        inputs = {name: column[:, :longest].index_select(0, rows) for name, column in self.inputs.items()}
+        targets = {name: column.index_select(0, rows) for name, column in self.targets.items()}
+        with torch.autocast(rows.device.type, torch.bfloat16, enabled=self.halved):
+            output = self.model(**inputs)
+        loss, right = self.objective(output, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
+        self.rate.copy_(self.rates.index_select(0, self.place)[0])
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.loss += loss.detach()
+        self.hits += right.sum()
+        self.place += 1
+
+
+class SideBySide:
+    """Steps of several trainees at once on a GPU, recorded as CUDA graphs.
+
+    A step of a small model is a thousand small kernels, which Python takes longer to start than the GPU to run. So the
+    step is recorded once for each length of a batch, and one call repeats it. Each trainee has a stream of its own in
+    the recording: several share the GPU, which one of them does not fill. They share its random numbers as well, so a
+    student depends on how many there are. A model whose step cannot be recorded takes it without.
+    """
+
+    def __init__(self, trainees: Sequence[Trainee]):
+        self.trainees, self.streams = trainees, [torch.cuda.Stream() for _ in trainees]
+        self.graphs, self.pool = {}, torch.cuda.graph_pool_handle()  # by length
+        self.known = set()  # lengths that have been stepped through: what is recorded must be warm
+        self.recording = True
+
+    def step(self, longest: int) -> None:
+        """Each trainee learns its next batch."""
+        if self.recording and longest in self.known and longest not in self.graphs:
+            self._record(longest)
+        if longest in self.graphs:
+            self.graphs[longest].replay()
+        else:
+            self._fork(longest)
+            self.known.add(longest)
+
+    def _fork(self, longest: int) -> None:
+        here = torch.cuda.current_stream()
+        for trainee, stream in zip(self.trainees, self.streams, strict=True):
+            stream.wait_stream(here)
+            with torch.cuda.stream(stream):
+                trainee.step(longest)
+        for stream in self.streams:
+            here.wait_stream(stream)
+
+    def _record(self, longest: int) -> None:
+        graph, generator = torch.cuda.CUDAGraph(), torch.cuda.default_generators[torch.cuda.current_device()]
+        before = generator.clone_state()
+        try:
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, self.pool):
+                self._fork(longest)
+        except RuntimeError as error:
+            generator.graphsafe_set_state(before)  # the failed recording keeps the one that it began with
+            self.recording = False
+            reason = str(error).partition("\n")[0]
+            print(f"training without CUDA graphs, which this model does not allow: {reason}", file=sys.stderr)
+        else:
+            self.graphs[longest] = graph
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware computes in bfloat16: where it is only emulated, float32 is faster."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Processors with AMX have avx512_bf16, too.
+    return device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)

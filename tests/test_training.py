@@ -1,0 +1,99 @@
+"""The loop that fine-tunes: its batches, its schedule, and what it shares between seeds."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from synthesis.students import classifier, steps
+from synthesis.students.base import Examples, Lesson
+from synthesis.students.forward import _batches
+from synthesis.students.steps import WINDOW, Trainee, batches, rates
+from tests.test_student import NAMES, alone, models, rows, settings  # noqa: F401
+
+
+@hypothesis(derandomize=True, deadline=None)
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=300), st.integers(1, 40), st.integers(1, 16))
+def test_every_row_is_learned_before_any_comes_again(lengths, steps, batch):
+    plan = batches(np.array(lengths), steps, batch, seed=0)
+    assert plan.shape == (steps, batch)
+    seen = np.bincount(plan.ravel(), minlength=len(lengths))
+    assert seen.max() - seen.min() <= 1
+
+
+def test_batches_are_of_like_length_whatever_the_seed():
+    lengths = np.random.default_rng(0).integers(1, 200, 16 * WINDOW)
+    plans = [batches(lengths, WINDOW, 16, seed) for seed in (1, 2)]
+    assert (plans[0] != plans[1]).any()
+    one, two = (lengths[plan] for plan in plans)
+    assert (one.max(axis=1) - one.min(axis=1)).max() < 40
+    assert (one.max(axis=1) == two.max(axis=1)).all(), "an epoch's batches have the same lengths, so seeds share them"
+    assert (np.diff(one.max(axis=1)) < 0).any() and (np.diff(one.max(axis=1)) > 0).any(), "not sorted by length"
+
+
+def test_the_learning_rate_rises_and_falls():
+    rate = rates(100, SimpleNamespace(learning_rate=2.0, warmup=0.1))
+    assert rate[0] > 0 and rate[-1] > 0 and rate[10] == rate.max() == 2
+    assert (np.diff(rate[:11]) > 0).all() and (np.diff(rate[10:]) < 0).all()
+    assert rates(1, SimpleNamespace(learning_rate=2.0, warmup=0.0)) > 0
+
+
+def test_a_step_is_that_of_a_plain_loop(models, monkeypatch):  # noqa: F811
+    """AdamW on clipped gradients; biases and norms do not decay."""
+    from transformers import AutoModelForSequenceClassification
+
+    monkeypatch.setattr(steps, "has_bfloat16", lambda _: False)
+    usual = settings(models["bert"], learning_rate=1e-2, weight_decay=0.5, warmup=0.25)
+    ids, labels = torch.randint(5, 20, (12, 9)), torch.arange(12) % 3
+    plan = np.arange(24).reshape(8, 3) % 12
+
+    def model():
+        torch.manual_seed(0)
+        return AutoModelForSequenceClassification.from_pretrained(models["bert"], num_labels=3).eval()
+
+    one, other = model(), model()
+    trainee = Trainee(one, {"input_ids": ids}, {"labels": labels}, classifier._objective, plan, usual)
+    decaying = [weight for weight in other.parameters() if weight.ndim > 1]
+    rest = [weight for weight in other.parameters() if weight.ndim < 2]
+    optimizer = torch.optim.AdamW([{"params": decaying, "weight_decay": 0.5}, {"params": rest, "weight_decay": 0}])
+    losses = []
+    for places, rate in zip(plan, rates(8, usual), strict=True):
+        trainee.step(9)
+        loss = other(input_ids=ids[places], labels=labels[places]).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(other.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert trainee.take_sums()[0] == pytest.approx(sum(losses), rel=1e-4)
+    assert trainee.take_sums() == (0, 0)
+    with torch.no_grad():
+        assert torch.allclose(one(input_ids=ids).logits, other(input_ids=ids).logits, atol=1e-3)
+
+
+def test_several_seeds_are_each_what_it_is_alone(models):  # noqa: F811
+    def learn(seeds):
+        usual = settings(models["bert"], steps=10)
+        return classifier.fit(Lesson(Examples(*rows(40, 1)), usual, NAMES, Examples(*rows(20, 2)), seeds=seeds))
+
+    texts, _ = rows(10, 3)
+    together = learn([3, 4])
+    assert (together[0].predict(texts) != together[1].predict(texts)).any()
+    for student, seed in zip(together, [3, 4], strict=True):
+        [single] = learn([seed])
+        assert (student.predict(texts) == single.predict(texts)).all()
+        assert student.curve.equals(single.curve)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_every_row_is_in_one_batch_of_a_prediction(device):
+    lengths = sorted(np.random.default_rng(0).integers(1, 512, 3000).tolist(), reverse=True)
+    cut = list(_batches(lengths, device))
+    assert [start for start, _, _ in cut] == [0, *(end for _, end, _ in cut[:-1])] and cut[-1][1] == len(lengths)
+    assert all(longest == max(lengths[start:end]) for start, end, longest in cut)
