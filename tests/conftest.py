@@ -27,7 +27,14 @@ LOCAL = {
     "GIT_COMMITTER_EMAIL": "t@t",
     "DVC_GLOBAL_CONFIG_DIR": str(ROOT / "tests" / "dvc"),  # no process that phones home after each command
 }
+# The paper's prompts, the teacher that follows rules, and little of everything.
 SMALL = {
+    "prompts": "s3",
+    "method.rationales": True,
+    "teacher.provider": "template",
+    "teacher.model": "gpt-4.1-mini",
+    "teacher.max_tokens": 1024,
+    "teacher.stop": [],
     "task.reviews.gold.budget": 120,
     "task.reviews.gold.test_rows": 80,
     "task.reviews.seed_rows": 40,

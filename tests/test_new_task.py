@@ -119,7 +119,7 @@ def written(file, rows: list[dict]) -> str:
 
 @pytest.mark.parametrize("variant", ["s3", "short", "mine"])
 def test_prompts_for_small_models_are_there_too(place, variant):
-    params = (place / "params.yaml").read_text().replace("prompts: s3", f"prompts: {variant}")
+    params = (place / "params.yaml").read_text().replace("prompts: short", f"prompts: {variant}")
     (place / "params.yaml").write_text(params)
     file = written(place / "gold.jsonl", [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}])
     task, _, folder = scaffold.create("mine", file, "classification", {})
