@@ -18,7 +18,7 @@ from synthesis.students.embedding import embed
 
 
 def main(run: Run) -> None:
-    task, paths, student = run.task, run.paths, run.params.student
+    task, paths, student = run.task, run.paths, run.student
     final = files.read(paths.train(run.last))
     sets = {"gold": files.read(paths.gold("validation")), "seed": final[final["round"] == 0], "final": final}
     sets = coverage.sample(sets, task.written, run.params.coverage.sample, run.params.seed)

@@ -24,9 +24,9 @@ def main(run: Run) -> None:
     rows, selection = pd.concat([synthetic, human]), gold["selection"]
     if method.learn == "gold":  # all of the budget, as the gold baseline does
         rows, selection = whole_budget(gold)[learned], selection.head(0)
-        settings = best_for_gold(task, gold, run.params.student, method.tune or [])
+        settings = best_for_gold(task, gold, run.student, method.tune or [])
     else:
-        settings = best_settings(task, rows, gold, run.params.student, method.tune or [])
+        settings = best_settings(task, rows, gold, run.student, method.tune or [])
     outcome = learn(task, rows, gold, settings, run.last, selection, watch=True)
     outcome.student.save(paths.student)
     files.write(outcome.predictions, paths.final_predictions)

@@ -18,7 +18,7 @@ def main(run: Run) -> None:
     added = rows[rows.parent != ""].reset_index(drop=True)
     errors = files.read(paths.gold("validation")).set_index("id").loc[added.parent].reset_index()
     pairs = added[["id", "parent", "round"]].assign(**{task.stratum: task.strata(errors)})
-    pairs = pairs.join(quality.compare(errors[task.written].tolist(), added[task.written].tolist(), run.params.student))
+    pairs = pairs.join(quality.compare(errors[task.written].tolist(), added[task.written].tolist(), run.student))
     files.write(pairs, paths.quality)
     dropped = {q: int((rejected["round"] == q).sum()) for q in range(1, run.last + 1)}
     metrics = {

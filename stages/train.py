@@ -21,7 +21,7 @@ def main(run: Run, q: int) -> None:
         outcome = Outcome(None, history[history["round"] == history["round"].max()], pd.DataFrame(columns=CURVE))
     else:
         gold = run.gold()
-        outcome = learn(run.task, rows, gold, run.params.student, q)
+        outcome = learn(run.task, rows, gold, run.student, q)
         if run.params.method.influence:
             helped = rows[["id"]].assign(influence=influence(outcome.student, run.task, rows, gold["validation"]))
     files.write(outcome.predictions, run.paths.predictions(q))

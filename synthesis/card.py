@@ -58,7 +58,7 @@ def render(run: Run) -> str:
         gold=gold,
         cost=cost["total"],
         models=sorted(set(rows.model)),
-        recipe=recipe.settings(run.params),
+        recipe=recipe.settings(run),
         prompts=recipe.prompts(task, run.params),
         train=table_path("default", "train"),
         sha256=files.sha256(paths.train(run.last)),

@@ -57,6 +57,7 @@ class Task(Section):
     templates: str | None
     words: dict[str, str] = {}
     answers: Literal["gold", "extracted"] | None = None
+    student: dict = {}
     card: Card = Card()
 
 
@@ -247,13 +248,15 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def settings_can_be_tried(self):
+    def settings_can_be_changed(self):
+        changes = {f"task.{name}.student": task.student for name, task in self.task.items()}
         for key, tune in {"method.tune": self.method.tune, "baseline.tune": self.baseline.tune}.items():
-            for place, changes in enumerate(tune or []):
-                try:
-                    self.student.changed(changes)
-                except ValidationError as error:
-                    raise ValueError(f"{key} entry {place}: {messages(error)}") from None
+            changes |= {f"{key} entry {place}": each for place, each in enumerate(tune or [])}
+        for key, each in changes.items():
+            try:
+                self.student.changed(each)
+            except ValidationError as error:
+                raise ValueError(f"{key}: {messages(error)}") from None
         return self
 
     @model_validator(mode="after")

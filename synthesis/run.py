@@ -34,6 +34,11 @@ class Run:
         return self.task.settings
 
     @property
+    def student(self) -> params.Student:
+        """The student of params.yaml, as the task's own section changes it."""
+        return self.params.student.changed(self.settings.student)
+
+    @property
     def last(self) -> int:
         """The round whose data are the final ones."""
         return self.params.rounds[-1].next

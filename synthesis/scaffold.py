@@ -78,6 +78,7 @@ def _describe(name: str, gold: str, kind: str, columns: dict[str, str], rows: pd
         "templates": None,
         "words": {},
         "answers": None,
+        "student": {},
         "card": {"language": None, "license": None, "gold_license": None},
     }
     task = tasks.load(name, params.Task.model_validate(section))

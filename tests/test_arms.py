@@ -113,6 +113,15 @@ def test_the_baseline_learns_all_gold_rows_with_settings_that_these_pick(reposit
     assert told["selection"]["accuracy"] > 0.9, "they are learned, too"
 
 
+def test_a_task_has_settings_of_its_own(repository):
+    repository.stage("evaluate", "reviews")
+    usual = metric(repository, "final.json")
+    repository.set({"student.weight_decay": 10000.0, "task.reviews.student": {"weight_decay": 0.01}})
+    assert {"train@reviews-round0", "evaluate@reviews", "baseline@reviews", "report@reviews"} <= repository.stale()
+    repository.stage("evaluate", "reviews")
+    assert metric(repository, "final.json") == usual
+
+
 def test_settings_are_chosen_on_selection(repository):
     """A prior of 10,000 rows of each label makes naive Bayes useless; what is tried first wins when all are equal."""
     repository.set({"student.weight_decay": 10000.0, "method.tune": [{"weight_decay": 10000.0}, {"weight_decay": 0.5}]})
@@ -162,6 +171,7 @@ def test_budget_for_all_tasks(repository):
             {"baseline.tune": [{}, {"epochs": 3}]},
             "baseline.tune entry 1: `epochs` is no longer a parameter: set `steps`",
         ),
+        ({"task.rte.student": {"learning_rat": 1}}, "task.rte.student: learning_rat is not a parameter"),
         ({"method.learn": "something"}, "method.learn"),
     ],
 )

@@ -30,7 +30,7 @@ def disagreements(new: Rows, old: Rows, run: Run) -> Iterator[tuple[int, str, st
         examples = Examples([inputs[i] for i in learned], [labels[i] for i in learned])
         if len(set(examples.goals)) < 2:  # nothing to tell apart
             continue
-        [student] = probe.fit(Lesson(examples, run.params.student, names))
+        [student] = probe.fit(Lesson(examples, run.student, names))
         probabilities = student.predict([inputs[i] for i in asked])
         for row, own in zip(asked.tolist(), probabilities, strict=True):
             predicted = names[own.argmax()]

@@ -6,6 +6,7 @@ import yaml
 
 from synthesis import files
 from synthesis.params import Params
+from synthesis.run import Run
 from synthesis.tasks.base import Task
 
 # Not teacher.extra, which may reveal more of the user's endpoint than is meant for others, and not teacher.model, which
@@ -22,10 +23,11 @@ PARAMS = {
 }
 
 
-def settings(params: Params) -> str:
-    """The parameters, as YAML."""
-    shown = params.model_dump(include=PARAMS)
-    shown["student"]["model"] = public(params.student.model)
+def settings(run: Run) -> str:
+    """The parameters, as YAML; the student is the task's own."""
+    params = run.params
+    shown = params.model_dump(include=PARAMS) | {"student": run.student.model_dump()}
+    shown["student"]["model"] = public(run.student.model)
     if params.method.transfer.file:
         shown["method"]["transfer"]["file"] = public(params.method.transfer.file)
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)

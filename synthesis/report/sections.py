@@ -233,8 +233,8 @@ def how_made(results: Results) -> dict:
         "gold rows": recipe.public(run.settings.gold.source),
         **{f"gold rows of {split}": f"{gold[split]:,}" for split in ("validation", "selection", "test")},
         "teacher": ", ".join(sorted(set(results.rows.model))),
-        "student": f"{recipe.public(params.student.model)}, {params.student.kind}",
+        "student": f"{recipe.public(run.student.model)}, {run.student.kind}",
         "prompts": f"prompts/{run.task.name}/{params.prompts}/",
         "SHA-256 of the final rows": files.sha256(run.paths.train(run.last)),
     }
-    return {"facts": facts, "params": recipe.settings(params), "prompts": recipe.prompts(run.task, params)}
+    return {"facts": facts, "params": recipe.settings(run), "prompts": recipe.prompts(run.task, params)}
