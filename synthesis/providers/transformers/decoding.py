@@ -145,12 +145,11 @@ class Decoder:
 
     def _mask(self, positions: torch.Tensor, length: int):
         """What is added to the attention of each row: nothing up to its own position, and not beyond the window."""
-        ages = positions[..., None] - torch.arange(length, device=self.device)
-        masks = {}
+        masks, positions, columns = {}, positions[..., None], torch.arange(length, device=self.device)
         for kind in _kinds(self.model.config):
-            hidden = ages < 0
+            hidden = columns > positions
             if kind == "sliding_attention":
-                hidden |= ages >= self.model.config.get_text_config().sliding_window
+                hidden |= columns <= positions - self.model.config.get_text_config().sliding_window
             mask = torch.zeros(hidden.shape, dtype=self.model.dtype, device=self.device)
             masks[kind] = mask.masked_fill(hidden, torch.finfo(mask.dtype).min)[:, None]
         return masks if len(masks) > 1 else masks.popitem()[1]
@@ -169,15 +168,17 @@ class Graph:
     """One step of all places as a CUDA graph: hundreds of kernels are launched at once, without Python."""
 
     def __init__(self, decoder: Decoder):
-        self.decoder, self.graph, self.outputs = decoder, None, None
+        self.decoder, self.graph, self.outputs, self.possible = decoder, None, None, True
         self.inputs = torch.zeros(4, decoder.size, dtype=torch.int64, device=decoder.device)
 
     def run(self, inputs: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         """All inputs, and `Decoder.next` of them. Places without a row write into a first column that nobody sees."""
         self.inputs.zero_()
         self.inputs[:, : inputs.shape[1]] = inputs
-        if self.graph is None:
+        if self.graph is None and self.possible:
             self._capture()
+        if not self.possible:
+            return self.inputs, self.decoder.next(self.inputs, self.decoder.capacity)
         self.graph.replay()
         return self.inputs, self.outputs
 
@@ -193,8 +194,13 @@ class Graph:
             decoder.next(self.inputs, decoder.capacity)
         torch.cuda.current_stream().wait_stream(stream)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.outputs = decoder.next(self.inputs, decoder.capacity)
+        try:
+            with torch.cuda.graph(self.graph):
+                self.outputs = decoder.next(self.inputs, decoder.capacity)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:  # a model that looks at its numbers in the middle of a step, as some experts do
+            self.graph, self.possible = None, False
 
 
 def _kinds(config) -> set[str]:
