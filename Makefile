@@ -6,7 +6,7 @@ DVC := PATH="$(CURDIR)/$(BIN):$$PATH" dvc
 SYNTHESIS := $(BIN)/synthesis
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint ci new-task estimate arms prompts budgets publish
+.PHONY: help run record test test-slow lint ci new-task estimate arms prompts budgets publish
 .PHONY: bench-teacher bench-local bench-filters bench-student clean
 
 ## help: list the targets
@@ -18,6 +18,13 @@ run: .venv/installed
 	@$(DVC) repro
 	@cat reports/*.md
 	@printf 'Open in a browser: %s\n' reports/*.html
+
+## record: the demo's answers asked for anew, and put into data/teacher/; after a change of its prompts or parameters
+record: export TEACHER_STORE := $(CURDIR)/.record/teacher.sqlite
+record: .venv/installed
+	@rm -rf .record data/teacher && mkdir -p data/teacher
+	@$(DVC) repro --force --no-run-cache
+	@$(SYNTHESIS) store export data/teacher/reviews.jsonl.gz && rm -rf .record
 
 ## test: all tests but the slow ones
 test: .venv/installed

@@ -51,7 +51,7 @@ def test_from_a_file_to_the_gold_baseline(fresh, tickets):
     said = new_task(fresh, tickets).stdout
     assert "60 gold rows, text, label" in said
     git = "git add data/gold/tickets prompts/tickets params.yaml"
-    for place in ("prompts/tickets/s3/*.md", "params.yaml", "teacher.provider", "dvc repro", git):
+    for place in ("prompts/tickets/s3/*.md", "params.yaml", "`teacher`", "dvc repro", git):
         assert place in said
     assert set(before) <= set(lines(fresh)), "what was there stays, comments and all"
     fresh.change(tasks=["reviews", "tickets"])

@@ -45,7 +45,7 @@ def new_task(
     print(f"  data/gold/{name}/README.md  where the gold rows come from")
     entry = yaml.safe_dump([name]).strip()
     print(f"  params.yaml  `tasks`: add `{entry}`; `task.{name}`: budget, test_rows, seed_rows;")
-    print("               `teacher.provider: openai` and a model, or `templates` for the template teacher")
+    print("               `teacher`: the model that writes, or `templates` for the template teacher")
     if names := task.settings.gold.labels:
         print(f"               `task.{name}.gold.labels`: the names of {', '.join(names)}, which the teacher is told")
     print(f"then run  dvc repro gold@{name} baseline@{name}  which costs nothing, and  dvc repro  for the whole")
