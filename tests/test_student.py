@@ -10,7 +10,7 @@ import pytest
 
 from synthesis import UserError, params
 from synthesis.models import load, places
-from synthesis.students import base, embedding, forward, lesson, probe
+from synthesis.students import base, embedding, forward, lesson, probe, setfit
 from synthesis.students.base import Examples, Lesson
 from synthesis.tasks import classification, span_qa
 
@@ -133,7 +133,7 @@ def test_probe_learns(models):
     assert learnt.parameters == whole.parameters - head
 
 
-@pytest.mark.parametrize("kind", ["finetune", "probe"])
+@pytest.mark.parametrize("kind", ["finetune", "probe", "setfit"])
 def test_a_seed_gives_the_same_student(models, kind):
     texts, _ = rows(20, 3)
     one, two = (learn(settings(models["bert"], kind, steps=24), seed=7) for _ in range(2))
@@ -143,7 +143,7 @@ def test_a_seed_gives_the_same_student(models, kind):
     assert (one.predict(texts) == other.predict(texts)).all() == (kind == "probe")
 
 
-@pytest.mark.parametrize("kind", ["finetune", "probe"])
+@pytest.mark.parametrize("kind", ["finetune", "probe", "setfit"])
 def test_predictions_are_probabilities_in_the_order_of_the_rows(models, kind):
     learnt = learn(settings(models["bert"], kind, steps=12))
     texts, _ = rows(150, 3)
@@ -166,6 +166,29 @@ def test_finetuned_folder_loads_in_a_pipeline(models, tmp_path, kind):
     told = classify(texts, top_k=None, truncation=True)
     told = [{entry["label"]: entry["score"] for entry in row} for row in told]
     assert np.allclose(learnt.predict(texts), [[row[name] for name in NAMES] for row in told], atol=1e-5)
+
+
+def test_setfit_learns(models):
+    learnt = learn(settings(models["bert"], "setfit", steps=60, learning_rate=1e-3))
+    assert accuracy(learnt, *rows(60, 3)) > 0.6  # the encoder is random, chance is 1/3
+    assert learnt.curve.step.tolist() == [12, 24, 36, 48, 60]
+    assert learnt.step == learnt.curve.step[learnt.curve.selection_score.idxmax()], "the first of the best"
+    assert accuracy(learnt, *rows(30, 2)) == learnt.curve.selection_score.max()
+    assert accuracy(learnt, *rows(90, 1)) == learnt.curve.train_accuracy[learnt.curve.step == learnt.step].item()
+    assert learnt.records == 60 * 8 * 2, "two texts a pair"
+    mean = np.mean([len(text.split()) + 2 for text in rows(90, 1)[0]])
+    assert learnt.tokens == pytest.approx(learnt.records * mean, rel=0.01)
+    assert learnt.flops == 6 * learnt.parameters * learnt.tokens
+
+
+def test_saved_setfit_predicts_the_same(models, tmp_path):
+    learnt = learn(settings(models["bert"], "setfit", steps=4), names=NAMES[1:])
+    learnt.save(tmp_path / "saved")
+    assert not [file for file in (tmp_path / "saved").rglob("*") if file.suffix in (".pkl", ".bin", ".joblib")]
+    texts, _ = rows(20, 3)
+    loaded = setfit.load(tmp_path / "saved")
+    assert np.allclose(loaded.predict(texts), learnt.predict(texts), atol=1e-6)
+    assert (loaded.predict(texts)[:, 0] == 0).all(), "a label without rows"
 
 
 def test_saved_probe_predicts_the_same(models, tmp_path):
@@ -256,7 +279,7 @@ def test_a_broken_cache_is_the_users(models, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"kind": "forest"}, r"student.kind is `forest`, which is not one of finetune, probe"),
+        ({"kind": "forest"}, r"student.kind is `forest`, which is not one of finetune, probe, setfit"),
         ({"model": "no-such/model"}, "student.model: cannot load `no-such/model`"),
         ({"kind": "probe", "model": "no-such/model"}, "student.model: cannot load `no-such/model`"),
         ({"model": "./nowhere/at/all"}, "student.model: cannot load"),
@@ -270,7 +293,7 @@ def test_user_errors_are_one_line(models, monkeypatch, changes, told):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["finetune", "probe"])
+@pytest.mark.parametrize("kind", ["finetune", "probe", "setfit"])
 def test_a_folder_that_is_no_model_is_the_users(tmp_path, kind):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"student\.model: cannot load"):
@@ -280,8 +303,9 @@ def test_a_folder_that_is_no_model_is_the_users(tmp_path, kind):
 def test_nothing_to_learn_from(models):
     with pytest.raises(UserError, match="no rows to train on"):
         fit(([], []), ([], []), settings(models["bert"]))
-    with pytest.raises(UserError, match="two labels, all 2 are `good`"):
-        fit((["fine", "superb"], ["good"] * 2), ([], []), settings(models["bert"], "probe"))
+    for kind in "probe", "setfit":
+        with pytest.raises(UserError, match="two labels, all 2 are `good`"):
+            fit((["fine", "superb"], ["good"] * 2), ([], []), settings(models["bert"], kind))
 
 
 def test_packaged_model_is_found_and_checked(monkeypatch):
@@ -307,7 +331,7 @@ def test_the_real_encoder_reads_sentiment(kind):
 
 
 def test_importing_the_package_is_cheap_and_fits_leave_nothing_behind(models, tmp_path):
-    for kind in "finetune", "probe":
+    for kind in "finetune", "probe", "setfit":
         learn(settings(models["bert"], kind, steps=12))
     assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
     code = "import sys, synthesis.students.base, synthesis.models.load; sys.exit('torch' in sys.modules)"

@@ -19,7 +19,9 @@ from synthesis.comparison import study
 from synthesis.comparison.experiment import Experiment, _hydra
 from tests.conftest import LOCAL, ROOT, Repository
 
-GOLD = {"baseline.tune": [{"kind": "probe"}, {"kind": "finetune"}]}  # what gold rows alone are learned by
+# What gold rows alone are learned by.
+KINDS = [{"kind": "probe"}, {"kind": "finetune"}, {"kind": "setfit", "learning_rate": 2e-5}]
+GOLD = {"baseline.tune": KINDS}
 ASKED = {"s3": [500, 120, 90]}  # for seed data, and in two rounds
 # What each arm changes in params.yaml.
 ARMS = {

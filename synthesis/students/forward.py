@@ -1,13 +1,14 @@
 """How rows run through an encoder: texts become tokens, tokens padded batches, batches what the model answers."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 
 import numpy as np
 
-WINDOW = 4096  # rows that are sorted by length together; a GPU works on one window while the next is cut into tokens
+WINDOW = 1024  # rows that are sorted by length together
 BATCH = 64  # rows
-GPU_BATCH = 2**17  # tokens, padding included: a GPU needs more rows at once
+GPU_BATCH = 2**16  # tokens, padding included: a GPU needs more rows at once
 
 
 def tokenize(tokenizer, inputs) -> Iterator[dict[str, list[int]]]:
@@ -44,21 +45,35 @@ def forward(model, tokenizer, rows: Iterable[dict[str, list[int]]], width: int, 
     import torch
 
     torch.backends.cuda.matmul.fp32_precision = "tf32"
-    rows, order, answers = iter(rows), [], []
+    order, answers = [], []
     model.eval()
     with torch.inference_mode():
-        while window := list(islice(rows, WINDOW)):
-            window = sorted(enumerate(window, len(order)), key=lambda row: -len(row[1]["input_ids"]))
-            places, window = zip(*window, strict=True)
+        for places, lengths, columns in _ahead(_windows(tokenizer, rows, model.device)):
             order += places
-            columns = pad(tokenizer, window, model.device)
-            for start, end, longest in _batches([len(row["input_ids"]) for row in window], model.device.type):
+            for start, end, longest in _batches(lengths, model.device.type):
                 batch = {name: column[start:end, :longest] for name, column in columns.items()}
                 answers.append(head(model(**batch), batch).float())
     result = np.empty((len(order), width), np.float32)
     if order:
         result[order] = torch.cat(answers).cpu().numpy()
     return result
+
+
+def _windows(tokenizer, rows: Iterable, device) -> Iterator[tuple[list[int], list[int], dict]]:
+    """Of each window of rows, sorted by length: their places among all rows, their lengths, and their tensors."""
+    numbered = enumerate(rows)
+    while window := list(islice(numbered, WINDOW)):
+        places, window = zip(*sorted(window, key=lambda row: -len(row[1]["input_ids"])), strict=True)
+        yield places, [len(row["input_ids"]) for row in window], pad(tokenizer, window, device)
+
+
+def _ahead(windows: Iterator) -> Iterator:
+    """Yield each window while a thread prepares the next one: cutting texts into tokens takes as long as a GPU does."""
+    with ThreadPoolExecutor(1) as thread:
+        window = thread.submit(next, windows, None)
+        while (ready := window.result()) is not None:
+            window = thread.submit(next, windows, None)
+            yield ready
 
 
 def _batches(lengths: list[int], device: str) -> Iterator[tuple[int, int, int]]:
