@@ -248,7 +248,7 @@ def test_arms_and_gold_side_by_side(inside):
     assert workspace == {**main, **same, "arm": "workspace"}
     assert (few["deviation"], direct["deviation"]) == ("0.0", "")
     assert int(few["calls"]) < int(main["calls"])
-    assert [gold[key] for key in ("rows", "gold_rows", "calls", "tokens", "dollars")] == ["90", "90", "0", "0", "0.0"]
+    assert [gold[key] for key in ("rows", "gold_rows", "calls", "tokens", "dollars")] == ["120", "120", "0", "0", "0.0"]
 
     data = inside.folder / "data/reviews"
     tests = [files.read(data / name / "predictions.parquet").query("split == 'test'") for name in (".", "baseline")]
