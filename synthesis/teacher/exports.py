@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from synthesis import UserError
-from synthesis.teacher.request import canonical, digest
+from synthesis.teacher.request import canonical, sha256
 
 RECORDED = Path("data/teacher")
 REPLY = ["text", "finish", "tokens_in", "tokens_out", "model", "tokens_reasoning"]  # the fields of a Reply, in order
@@ -40,9 +40,10 @@ def read(lines: Iterable[str], name: str) -> Iterator[tuple]:
             row = {column: fields[column] for column in COLUMNS}
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{where} is not a line of `synthesis store export`") from None
-        if digest(row["body"]) != row["request"]:
+        row["body"] = canonical(row["body"])
+        if sha256(row["body"]) != row["request"]:
             raise UserError(f"{where}: the body is not the one that was asked, its hash differs")
-        yield tuple((row | {"body": canonical(row["body"])}).values())
+        yield tuple(row.values())
 
 
 def entry(row: tuple) -> dict:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from dataclasses import dataclass, field
 
 from synthesis import UserError
 from synthesis.models.load import loading, locate
 from synthesis.teacher.request import Rejected, Reply
-
-# Before torch is imported: its threads spin while they wait, and a machine that has other work writes six times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 OPTIONS = "chat_template_kwargs"  # the only field of teacher.extra that means something here
 REFILL = 8  # rows are read when one place of so many is free: reading a few costs as much as reading many
