@@ -8,6 +8,7 @@ given: a small p value says that *these* students differ, and not yet that the m
 import numpy as np
 import pandas as pd
 
+from synthesis.measures.scores import resampled_means
 from synthesis.tasks.base import Task
 
 
@@ -30,18 +31,23 @@ def sign_flip(one: np.ndarray, other: np.ndarray) -> float:
     binomial variable, and those of all magnitudes to their convolution. With one seed only the discordant rows
     differ, all by one unit, and this is the exact test of McNemar.
     """
-    from scipy.stats import binom  # late: it takes most of a second to load
-
     units = np.rint(one.sum(axis=1) * other.shape[1] - other.sum(axis=1) * one.shape[1]).astype(int)
     units //= max(np.gcd.reduce(units), 1)
     sizes, counts = np.unique(np.abs(units[units != 0]), return_counts=True)
     chances = np.ones(1)  # of each sum of the magnitudes whose sign is plus
     for size, count in zip(sizes, counts, strict=True):
         binomial = np.zeros(size * count + 1)
-        binomial[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        binomial[::size] = _halves(count)
         chances = np.convolve(chances, binomial)
     sums = 2 * np.arange(len(chances)) - (len(chances) - 1)
     return min(float(chances[np.abs(sums) >= abs(units.sum())].sum()), 1.0)
+
+
+def _halves(count: int) -> np.ndarray:
+    """The chance of each number of heads, 0 to `count`, in so many tosses of a coin: (count + 1,)."""
+    heads = np.arange(1, count + 1)
+    ratios = (count - heads + 1) / heads  # of each chance to the one before
+    return np.exp(np.append(0, np.log(ratios).cumsum()) - count * np.log(2))
 
 
 def bootstrap(one: np.ndarray, other: np.ndarray, draws: int = 10_000, seed: int = 0) -> float:
@@ -52,8 +58,7 @@ def bootstrap(one: np.ndarray, other: np.ndarray, draws: int = 10_000, seed: int
     """
     differences = one.mean(axis=1) - other.mean(axis=1)
     seen = differences.mean()
-    rng = np.random.default_rng(seed)
-    strays = np.array([rng.choice(differences, len(differences)).mean() for _ in range(draws)]) - seen
+    strays = resampled_means(differences, draws, seed) - seen
     return float(1 + (np.abs(strays) >= abs(seen) - 1e-12).sum()) / (draws + 1)
 
 
@@ -94,9 +99,9 @@ def p_alike(scores: np.ndarray) -> float:
     Cochran's Q (1950) for scores of 0 and 1; for others the same statistic, the observed variance over arms against the
     one that `spread_by_rows` expects. Chi-squared, so good for a few dozen rows on which the arms differ and more.
     """
-    from scipy.stats import chi2  # late, as above
+    from scipy.special import chdtrc  # late: seldom needed; scipy.stats has it too, and takes most of a second to load
 
     expected, freedom = spread_by_rows(scores), scores.shape[1] - 1
     if expected == 0:
         return 1.0
-    return float(chi2.sf(freedom * scores.mean(axis=0).var(ddof=1) / expected**2, freedom))
+    return float(chdtrc(freedom, freedom * scores.mean(axis=0).var(ddof=1) / expected**2))

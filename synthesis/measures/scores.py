@@ -5,6 +5,8 @@ import pandas as pd
 
 from synthesis.tasks.base import Task
 
+AT_ONCE = 100  # draws of rows that are in memory together
+
 
 def score_splits(task: Task, predictions: pd.DataFrame) -> dict:
     """By split: the metric's mean over gold rows and training seeds, its 95% interval, its deviation over seeds, and
@@ -36,8 +38,13 @@ def mined_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def bootstrap(scores: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
     """Percentile interval of the mean over resampled rows. `scores`: one number a row, (n,). Repeatable."""
-    scores = np.asarray(scores, dtype=float)
-    rng = np.random.default_rng(seed)
-    means = [rng.choice(scores, len(scores)).mean() for _ in range(draws)]
+    means = resampled_means(np.asarray(scores, dtype=float), draws, seed)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def resampled_means(values: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """The means, (draws,), of as many rows as there are, drawn with replacement. `values`: one number a row, (n,)."""
+    rng = np.random.default_rng(seed)
+    sizes = np.diff([*range(0, draws, AT_ONCE), draws])
+    return np.concatenate([rng.choice(values, (size, len(values))).mean(axis=1) for size in sizes])
