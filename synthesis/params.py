@@ -15,7 +15,7 @@ Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
 
 class Round(Section):
@@ -276,7 +276,7 @@ class Params(Section):
 def load(file: Path = FILE) -> Params:
     """Read and check params.yaml. Raises one UserError that lists every key that is wrong."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
     except FileNotFoundError:
         raise UserError(f"{file} is missing here: run this from the repository's root") from None
     except yaml.YAMLError as error:

@@ -11,7 +11,7 @@ import yaml
 
 from synthesis.parsers import Phrase, Sentence, Token
 
-CUES = yaml.safe_load(Path(__file__).with_name("cues.yaml").read_text(encoding="utf-8"))
+CUES = yaml.load(Path(__file__).with_name("cues.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
 TITLES, GIVEN = frozenset(CUES["titles"]), frozenset(CUES["given"])
 MONTH = "|".join(CUES["months"])
 ABBREVIATION = re.compile(rf"(?:\b(?:{'|'.join(CUES['abbreviations'])})|\b[A-Z])\.$")

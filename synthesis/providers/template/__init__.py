@@ -97,7 +97,7 @@ def load(name: str) -> dict:
     if not path.is_file():
         names = ", ".join(sorted(file.stem for file in GRAMMARS.glob("*.yaml")))
         raise UserError(f"no template grammar {name!r} in {GRAMMARS}, only {names}")
-    grammar = yaml.safe_load(path.read_text(encoding="utf-8"))
+    grammar = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     return _writer(name, grammar).prepare(grammar)
 
 
