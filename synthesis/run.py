@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ def stage(main) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped")
+    finally:
+        gc.freeze()  # Python would search all objects for garbage as it exits, a fifth of a short stage's time
 
 
 def _number(word: str) -> int:
