@@ -122,16 +122,13 @@ def checkout(folder: Path) -> Repository:
     repository = Repository(folder)
     repository.set(SMALL)
     repository.run("git", "init", "-q", "-b", "main")
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-q", "-m", "start")
+    commit(repository, "start")
     return repository
 
 
-def run_and_committed(repository: Repository) -> Repository:
-    repository.repro()
+def commit(repository: Repository, message: str) -> None:
     repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-q", "-m", "reproduced")
-    return repository
+    repository.run("git", "commit", "-q", "-m", message)
 
 
 def copied(repository: Repository, place: Path) -> Repository:
@@ -153,7 +150,7 @@ def once(tmp_path_factory):
     if "PYTEST_XDIST_WORKER" in os.environ:  # where each worker has a folder of its own in the one of the run
         shared = shared.parent
 
-    def once(name: str, prepare: Callable[[Path], Repository]) -> Repository:
+    def once(name: str, prepare: Callable[[Path], None]) -> Repository:
         folder = shared / name
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
@@ -177,17 +174,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def reproduced(once) -> Repository:
     """A repository in which `dvc repro` has run. Only read its files: `repository` is a copy."""
-    return once("reproduced", lambda folder: run_and_committed(checkout(folder / "repository")))
+
+    def prepare(folder: Path) -> None:
+        repository = checkout(folder / "repository")
+        repository.repro()
+        commit(repository, "reproduced")
+
+    return once("reproduced", prepare)
+
+
+@pytest.fixture(scope="session")
+def experiments(once, reproduced) -> Repository:
+    """main and two experiments. Only read its files, or copy them.
+
+    `two` makes two rows an error; `few` has fewer gold rows and rounds, and more training seeds.
+    """
+
+    def prepare(folder: Path) -> None:
+        repository = copied(reproduced, folder)
+        run = ["dvc", "exp", "run", "--temp"]
+        repository.run(*run, "-n", "two", "-S", "method.extrapolations_per_error=2")
+        changes = ["task.reviews.gold.budget=60", "student.seeds=2", "rounds=[{q:0,next:1}]"]
+        repository.run(*run, "-n", "few", *(word for change in changes for word in ("-S", change)))
+
+    return once("experiments", prepare)
 
 
 @pytest.fixture(scope="session")
 def all_kinds(once, reproduced, tmp_path_factory) -> Repository:
-    """A repository in which `dvc repro` has run for the five tasks. Only read its files: `side_by_side` is a copy.
+    """A repository in which `dvc repro` has run for tasks of all kinds. Only read its files: `side_by_side` is a copy.
 
     Each task runs in a repository of its own, since after each stage dvc writes all of dvc.lock anew.
     """
 
-    def prepare(folder: Path) -> Repository:
+    def prepare(folder: Path) -> None:
         whole = copied(reproduced, folder)
         people.add(whole)
         for task in people.ROWS:
@@ -200,7 +220,7 @@ def all_kinds(once, reproduced, tmp_path_factory) -> Repository:
                 shutil.copytree(part.folder / results, whole.folder / results, dirs_exist_ok=True)
             with (whole.folder / "dvc.lock").open("a") as lock:
                 lock.write((part.folder / "dvc.lock").read_text().partition("stages:\n")[2])
-        return run_and_committed(whole)
+        commit(whole, "reproduced")
 
     return once("all_kinds", prepare)
 
@@ -213,7 +233,7 @@ def repository(reproduced, tmp_path) -> Repository:
 
 @pytest.fixture
 def side_by_side(all_kinds, tmp_path) -> Repository:
-    """A reproduced repository of the test's own, with the five tasks."""
+    """A reproduced repository of the test's own, with tasks of all kinds."""
     return copied(all_kinds, tmp_path)
 
 

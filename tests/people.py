@@ -27,19 +27,6 @@ def context(fact: dict) -> str:
     )
 
 
-def imdb(count: int) -> list[dict]:
-    """Text, label: 1 for a review that praises; one in five says it by what the film is not."""
-    words = ["a dull, tedious mess", "a wonderful, moving film"]
-    return [
-        {
-            "text": f"{fact['name']} of {fact['town']} plays a miller in this drama of {fact['year']}: "
-            + (f"far from {words[1 - i % 2]}." if i % 5 == 0 else f"{words[i % 2]}."),
-            "label": i % 2,
-        }
-        for i, fact in enumerate(facts(count))
-    ]
-
-
 def rte(count: int) -> list[dict]:
     """Premise, hypothesis, label: 0 for what follows."""
     return [
@@ -75,8 +62,7 @@ def questions(count: int) -> list[dict]:
     return rows
 
 
-CONTEXTS = {"rte": rte, "qnli": qnli, "adversarial_qa": questions}  # the tasks that are written from contexts
-ROWS = {"imdb": imdb, **CONTEXTS}
+ROWS = {"rte": rte, "qnli": qnli, "adversarial_qa": questions}
 
 
 def add(repository, count: int = 60) -> dict:

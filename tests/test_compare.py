@@ -4,7 +4,6 @@ import csv
 import itertools
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -183,24 +182,6 @@ def test_lines_by_budget():
 # The command
 
 
-@pytest.fixture(scope="session")
-def experiments(once, reproduced) -> Repository:
-    """main and two experiments: `direct`, with other prompts; `few`, with fewer gold rows, rounds and more seeds.
-
-    Only read its files: `inside` is a copy.
-    """
-
-    def prepare(folder: Path) -> Repository:
-        repository = copied(reproduced, folder)
-        run = ["dvc", "exp", "run", "--temp"]
-        repository.run(*run, "-n", "direct", "-S", "prompts=direct")
-        changes = ["task.reviews.gold.budget=60", "student.seeds=2", "rounds=[{q:0,next:1}]"]
-        repository.run(*run, "-n", "few", *(word for change in changes for word in ("-S", change)))
-        return repository
-
-    return once("experiments", prepare)
-
-
 @pytest.fixture
 def inside(experiments, tmp_path, monkeypatch) -> Repository:
     """A copy of the test's own, and the working directory in it."""
@@ -229,14 +210,14 @@ def refused(*words) -> str:
 
 def test_arms_and_gold_side_by_side(inside):
     out = inside.folder.parent / "out" / "arms"
-    revisions = ["main", "direct", "few", "workspace"]
+    revisions = ["main", "two", "few", "workspace"]
     printed = inside.command("compare", *revisions, "--spread", "--out", str(out)).stdout
     with out.with_suffix(".csv").open() as file:
         rows = list(csv.DictReader(file))
-    main, direct, few, workspace, gold = rows
+    main, two, few, workspace, gold = rows
     assert out.with_suffix(".md").read_text() == printed
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert [row["arm"] for row in rows] == ["main", "direct", "few", "workspace", GOLD]
+    assert [row["arm"] for row in rows] == ["main", "two", "few", "workspace", GOLD]
 
     metrics = inside.folder / "metrics/reviews"
     learned, cost = (json.loads((metrics / file).read_text()) for file in ("final.json", "cost.json"))
@@ -246,7 +227,7 @@ def test_arms_and_gold_side_by_side(inside):
     assert (main["difference"], main["p"], main["verdict"]) == ("", "", "baseline")
     same = {"difference": "0.0", "p": "1.0", "p_holm": "1.0", "verdict": "no difference shown"}
     assert workspace == {**main, **same, "arm": "workspace"}
-    assert (few["deviation"], direct["deviation"]) == ("0.0", "")
+    assert (few["deviation"], two["deviation"]) == ("0.0", "")
     assert int(few["calls"]) < int(main["calls"])
     assert [gold[key] for key in ("rows", "gold_rows", "calls", "tokens", "dollars")] == ["120", "120", "0", "0", "0.0"]
 
@@ -290,7 +271,7 @@ def test_errors_are_one_line_with_the_way_out(inside):
     assert "main does not run task `rte` (`tasks` there: reviews)" in refused("main", "--task", "rte")
     assert "main~1: data/reviews/predictions.parquet was not made: run `dvc exp run`" in refused("main", "main~1")
     assert "--spread needs at least two revisions" in refused("main", "--spread")
-    assert "main and direct both learn `synthetic` from 120" in refused("main", "direct", "--budgets")
+    assert "main and two both learn `synthetic` from 120" in refused("main", "two", "--budgets")
 
     file = inside.folder / "data/reviews/predictions.parquet"
     answers = files.read(file)
@@ -301,6 +282,6 @@ def test_errors_are_one_line_with_the_way_out(inside):
     assert "workspace runs 2 tasks: choose one by --task (reviews, rte)" in refused("workspace", "main")
     inside.run("git", "checkout", "-q", "params.yaml")
     shutil.rmtree(inside.folder / ".dvc/cache")
-    assert "is not in the cache: `dvc pull` or `dvc fetch -a`" in refused("main", "direct")
+    assert "is not in the cache: `dvc pull` or `dvc fetch -a`" in refused("main", "two")
     file.unlink()
     assert "workspace: data/reviews/predictions.parquet is not in the cache" in refused("workspace", "main")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.conftest import Repository
+from tests.conftest import Repository, commit, copied
 from tests.llm_server import Server
 
 FINAL = "metrics/reviews/final.json"
@@ -19,13 +19,22 @@ def clone(repository: Repository, name: str) -> Repository:
     return Repository(folder)
 
 
+@pytest.fixture
+def with_experiments(experiments, tmp_path) -> Repository:
+    return copied(experiments, tmp_path)
+
+
 def clean(repository: Repository) -> bool:
     """Nothing differs from the commit, nothing would run."""
     changed = repository.run("git", "status", "--porcelain").stdout
     return not changed and repository.run("dvc", "status").stdout.strip().endswith("up to date.")
 
 
-def test_branch_diff_merge_and_conflict(repository):
+def test_branch_diff_merge_and_conflict(with_experiments):
+    """On the experiment of one round, which is the shortest."""
+    repository = with_experiments
+    repository.run("dvc", "exp", "apply", "few")
+    commit(repository, "Few")
     repository.run("git", "switch", "-q", "-c", "mistaken")
     repository.edit("prompts/reviews/s3/extrapolate.md", TEXT, MISTAKEN)
     assert "extrapolate@reviews-round0" in repository.repro("evaluate@reviews")
@@ -50,9 +59,9 @@ def test_branch_diff_merge_and_conflict(repository):
     assert MISTAKEN in (repository.folder / "prompts/reviews/s3/extrapolate.md").read_text()
 
 
-def test_experiment_without_editing(repository):
-    repository.run("dvc", "exp", "run", "--temp", "-n", "two", "-S", "method.extrapolations_per_error=2")
-    assert clean(repository), "it ran in a folder of its own"
+def test_experiment_without_editing(with_experiments):
+    repository = with_experiments
+    assert clean(repository), "they ran in folders of their own"
     listed = repository.run("dvc", "exp", "show", "--csv").stdout.splitlines()
     main, two = (next(row for row in csv.DictReader(listed) if name in row.values()) for name in ("main", "two"))
     assert (main["method.extrapolations_per_error"], two["method.extrapolations_per_error"]) == ("1", "2")

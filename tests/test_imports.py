@@ -18,10 +18,10 @@ print(time.process_time() - start, sorted(heavy & set(sys.modules)))
     "stage", ["gold", "rationales", "seed", "combine", "mine", "extrapolate", "report", "quality", "coverage"]
 )
 def test_light_stages_import_in_under_a_second(stage):
-    seconds = []
     for _ in range(3):
         words = [sys.executable, "-c", CODE.format(stage=stage)]
         taken, heavy = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split(maxsplit=1)
         assert heavy.strip() == "[]"
-        seconds.append(float(taken))
-    assert min(seconds) < 1
+        if float(taken) < 1:
+            return
+    pytest.fail(f"{taken} s, the third time")

@@ -43,7 +43,11 @@ def test_seed_prompt(repository):
     repository.edit(
         "prompts/reviews/s3/seed.md", '{% if rationales %} that has {{ rationales | join(", ") }}{% endif %}', ""
     )
-    assert set(repository.repro()) == {"seed@reviews", "start@reviews"} | round_from("train", 0)
+    reads = {*(f"extrapolate@reviews-round{q}" for q in (0, 1)), "report@reviews", "card@reviews"}
+    assert repository.stale() == {"seed@reviews"} | reads
+    learns = ["train@reviews-round0", "mine@reviews-round0"]
+    assert repository.repro(learns[-1]) == ["seed@reviews", "start@reviews", *learns]
+    assert repository.stale() == {"combine@reviews-round0"} | reads
 
 
 def test_rationale_prompt_wording(repository):
