@@ -54,7 +54,7 @@ def render(run: Run) -> str:
         columns=task.fields,
         provenance=PROVENANCE,
         metric=task.metric,
-        students={"these rows": final, "gold rows instead": baseline},
+        students={"these rows": final["synthetic"], "gold rows instead": baseline},
         gold=gold,
         cost=cost["total"],
         models=sorted(set(rows.model)),

@@ -142,7 +142,8 @@ def read(revision: Revision, name: str) -> Arm:
     last = params["rounds"][-1]["next"]
     learned, cost = (revision.json(paths.metrics / file) for file in ("final.json", "cost.json"))
     final, baseline = (revision.table(path) for path in (paths.final_predictions, paths.baseline_predictions))
-    taught = learned["synthetic_rows"] > 0  # else the teacher was asked for the sake of other arms
+    learn = params["method"]["learn"]
+    taught = learned["synthetic_rows"] > 0 or learn == "best"  # else the teacher was asked for the sake of other arms
 
     def spent(q: int) -> dict:
         stages = ["rationales", "seed", *(f"extrapolate{earlier}" for earlier in range(q))]
@@ -157,7 +158,7 @@ def read(revision: Revision, name: str) -> Arm:
         rounds,
         Student(revision.name, task, learned["rows"], learned["gold_rows"], spent(last), _of_test(final)),
         Student(GOLD, task, gold_rows, gold_rows, spending.total([]), _of_test(baseline)),
-        params["method"]["learn"],
+        learn,
         final[final.split != "test"].id.nunique(),
     )
 

@@ -1,0 +1,80 @@
+"""What the teacher's rows were worth: what ships, beside gold rows alone, in numbers and in sentences."""
+
+from __future__ import annotations
+
+from synthesis import files
+from synthesis.measures import paired
+from synthesis.measures.equivalent import MOST, gold_equivalent
+from synthesis.mixing import GOLD
+from synthesis.report import tables
+from synthesis.report.results import Results
+
+LEVEL = 0.05  # a difference with a smaller p value is called more than chance
+LEARNED = {
+    GOLD: "gold rows alone",
+    "synthetic": "synthetic rows alone",
+    "both": "synthetic and gold rows",
+    "balanced": "synthetic and gold rows, as many of each",
+    "gold-repeated": "gold rows alone, repeated (a control)",
+    "shuffled": "synthetic rows with labels at random (a control)",
+}
+
+
+def measure(results: Results) -> dict:
+    """What ships on test, in [0, 1], beside gold rows alone: the difference, its p value, and the gold equivalent."""
+    run, paths = results.run, results.run.paths
+    ships, alone = (
+        paired.scores(run.task, rows[rows.split == "test"])
+        for rows in map(files.read, (paths.final_predictions, paths.baseline_predictions))
+    )
+    means = [scores.mean(axis=1) for scores in (alone, ships)]
+    return {
+        "ships": files.read_json(paths.metrics / "final.json")["ships"],
+        "test": results.ships.metrics["test"],
+        "gold": results.baseline.metrics["test"],
+        "difference": round(float(ships.mean() - alone.mean()), 4),
+        "p": round(paired.p_value(run.task, ships, alone), 4),
+        "gold_equivalent": gold_equivalent(files.read(paths.baseline_budgets), *means, results.baseline.rows),
+    }
+
+
+def sentences(results: Results) -> str:
+    """What ships, what gold rows alone do, whether that differs, and how many gold rows the difference stands for."""
+    found, task = measure(results), results.run.task
+    text = f"What ships has learned {LEARNED[found['ships']]}: {results.metric} "
+    text += f"{tables.metric_text(found['test'], task)} on {results.tested:,} test rows. "
+    if found["ships"] == GOLD:
+        return text + _no_gain(results)
+    text += f"Gold rows alone, learned as well: {tables.metric_text(found['gold'], task)}. "
+    if not found["difference"]:
+        return text + "There is no difference, and the gold equivalent is none."
+    size, above = f"{abs(100 * found['difference']):.1f} points", "more" if found["difference"] > 0 else "less"
+    p = tables.p_text(found["p"])
+    chance = "more than chance" if found["p"] < LEVEL else "not shown to be more than chance"
+    text += f"That is {size} {above}, {chance} (p {p if p.startswith('<') else f'= {p}'}). "
+    return text + _equivalent(found["gold_equivalent"], results.baseline.rows)
+
+
+def _no_gain(results: Results) -> str:
+    """Why gold rows alone ship: what cross-validation said of the rest."""
+    judged = files.read_json(results.run.paths.choice)["judged"]
+    if not judged:
+        return "The teacher's rows were not asked for by method.learn."
+    rivals = "; ".join(
+        f"{LEARNED[name]} {100 * row['difference']:+.1f} ± {100 * row['error']:.1f}"
+        for name, row in judged.items()
+        if name != GOLD
+    )
+    return (
+        "The teacher's rows brought no gain that cross-validation on gold rows could tell from chance (points beside "
+        f"gold rows alone, with the standard error: {rivals}). Their gold equivalent is none."
+    )
+
+
+def _equivalent(found: dict[str, int], rows: int) -> str:
+    low, value, high = (_count(found[key], rows) for key in ("low", "rows", "high"))
+    return f"To gain as much, {value} more gold rows would be needed (95%: {low} to {high}) beside the {rows:,}."
+
+
+def _count(value: int, rows: int) -> str:
+    return "none" if not value else f"over {value:,}" if value >= MOST * rows else f"{value:,}"
