@@ -18,7 +18,7 @@ def gold_equivalent(
 ) -> dict[str, int]:
     """How many more gold rows than `rows` the student's score stands for, and its 95% interval: rows, low, high.
 
-    budgets: the scores of students of fewer gold rows, as students.budgets.learn_shares has them. alone, student:
+    budgets: the scores of students of fewer gold rows, as budgets.learn_shares has them. alone, student:
     scores on each row of test in the order of their ids, (n,), of all gold rows and of the student in question. 0
     stands for none, MOST * rows for as many or more, or where more gold rows do not help at all. The interval is a
     bootstrap over the rows of test; it takes the draws of gold rows as given.
