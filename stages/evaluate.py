@@ -9,6 +9,9 @@ rows alone takes the test, as in S3: it shows what the teacher's rows teach by t
 import pandas as pd
 
 from synthesis import files, transfer
+from synthesis.measures import paired
+from synthesis.measures.equivalent import gold_equivalent
+from synthesis.measures.scores import score_splits
 from synthesis.mixing import GOLD, SYNTHETIC, mix
 from synthesis.run import Run, stage
 from synthesis.students.folds import whole_budget
@@ -29,6 +32,7 @@ def main(run: Run) -> None:
         files.write(outcome.predictions, paths.final_predictions)
         files.write_csv(outcome.curve, paths.final_curve)
     files.write_json({"ships": ships, **final, "synthetic": synthetic}, paths.metrics / "final.json")
+    files.write_json({"ships": ships, **worth(run)}, paths.worth)
 
 
 def teach(run: Run, what: str) -> tuple[Outcome, dict]:
@@ -47,6 +51,21 @@ def teach(run: Run, what: str) -> tuple[Outcome, dict]:
         del metrics["validation"], metrics["selection"]
     counts = {"synthetic_rows": len(mixture.synthetic), "gold_rows": len(mixture.gold)}
     return outcome, {"rows": sum(counts.values()), **counts, **metrics}
+
+
+def worth(run: Run) -> dict:
+    """What ships beside gold rows alone, row by row of test: metrics in [0, 1], the difference, its p value, and how
+    many more gold rows it stands for."""
+    task, files_of = run.task, {"test": run.paths.final_predictions, "gold": run.paths.baseline_predictions}
+    predictions = {name: files.read(path).query("split == 'test'") for name, path in files_of.items()}
+    ships, alone = (paired.scores(task, rows) for rows in predictions.values())
+    rows, budgets = len(whole_budget(run.gold())), files.read(run.paths.baseline_budgets)
+    return {
+        **{name: score_splits(task, rows)["test"] for name, rows in predictions.items()},
+        "difference": round(float(ships.mean() - alone.mean()), 4),
+        "p": round(paired.p_value(task, ships, alone), 4),
+        "gold_equivalent": gold_equivalent(budgets, alone.mean(axis=1), ships.mean(axis=1), rows),
+    }
 
 
 def keep_baseline(run: Run) -> dict:

@@ -4,7 +4,7 @@ python -m stages.report TASK
 """
 
 from synthesis import files
-from synthesis.report import figures, page, worth
+from synthesis.report import figures, page
 from synthesis.report.results import gather
 from synthesis.report.sections import draw_rounds
 from synthesis.run import Run, stage
@@ -17,7 +17,6 @@ def main(run: Run) -> None:
     with files.whole(paths.picture) as draft:
         figures.save(draw_rounds(results), draft, title=run.task.name)
     files.write_csv(results.learning, paths.learning)
-    files.write_json(worth.measure(results), paths.metrics / "worth.json")
     files.write_json(results.cost, paths.metrics / "cost.json")
     files.write_json(results.compute, paths.metrics / "compute.json")
 

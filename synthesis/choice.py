@@ -11,13 +11,13 @@ import pandas as pd
 from synthesis import UserError
 from synthesis.filters import held_out
 from synthesis.filters.rows import Rows
-from synthesis.mixing import GOLD, SYNTHETIC, mix
+from synthesis.mixing import BALANCED, GOLD, SYNTHETIC, mix
 from synthesis.params import Method
 from synthesis.run import Run
 from synthesis.students.folds import Candidate, Fold, Gold, behind, cross_validate, cut, whole_budget
 from synthesis.tasks.base import Task
 
-RIVALS = "both", "balanced", SYNTHETIC  # what may ship in the place of GOLD
+RIVALS = BALANCED, SYNTHETIC  # what may ship in the place of GOLD
 
 
 def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, alone: pd.Series) -> pd.DataFrame:

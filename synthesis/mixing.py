@@ -12,7 +12,7 @@ import pandas as pd
 
 from synthesis.tasks.base import Task
 
-GOLD, SYNTHETIC = "gold", "synthetic"
+GOLD, SYNTHETIC, BALANCED = "gold", "synthetic", "balanced"
 
 
 class Mixture(NamedTuple):
@@ -81,6 +81,6 @@ MIXTURES = {
     GOLD: only_gold,
     "gold-repeated": repeated_gold,
     "both": both,
-    "balanced": balanced,
+    BALANCED: balanced,
     "shuffled": shuffled,
 }

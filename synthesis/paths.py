@@ -42,6 +42,7 @@ class Paths:
         self.baseline_folds = self.data / "baseline" / "folds.parquet"
         self.baseline_budgets = self.data / "baseline" / "budgets.parquet"
         self.choice = self.metrics / "choose.json"
+        self.worth = self.metrics / "worth.json"
         self.learning = self.data / "learning.csv"
         self.card = self.data / "README.md"
         self.quality = self.data / "quality.parquet"

@@ -64,7 +64,7 @@ def test_rows_that_help_ship(seed):
     """Many rows of a teacher that knows all words, beside few gold rows."""
     found = judged(told_by_words(600, seed, "seed"), split(told_by_words(60, 100 + seed, "gold")))
     assert choice.choose(found) != GOLD
-    assert found["both"]["difference"] > 2 * found["both"]["error"] > 0
+    assert found["balanced"]["difference"] > 2 * found["balanced"]["error"] > 0
     assert found[GOLD]["judged"] == 60, "validation and selection rows, each once"
 
 
@@ -103,7 +103,7 @@ def test_a_row_made_from_a_gold_row_is_not_learned_where_that_is_asked_about(lea
     synthetic = rows.assign(id=[f"seed-{i}" for i in range(80)], text=made, parent=parents)
     found = judged(synthetic, split(rows))
     assert choice.choose(found) == GOLD
-    for name in ("both", "balanced", SYNTHETIC):
+    for name in choice.RIVALS:
         assert found[name]["score"] < 0.7, "what is not known can only be guessed"
     learned = words_student.fit(lesson.Lesson(lesson.examples(TASK, synthetic), STUDENT, sorted(LABELS)))[0]
     right = learned.predict(texts).argmax(axis=1) == [sorted(LABELS).index(label) for label in labels]

@@ -59,7 +59,9 @@ def study(
             continue
         print(f"{label}: {arm.what}", file=sys.stderr)
         values = arm.overrides(lambda other: experiments[other].asked(task)) | {"tasks": [task]}
-        experiment = experiments[arm.name] = Experiment(label, values, studies.override(content, values, arm.name))
+        experiment = experiments[arm.name] = Experiment(
+            label, values, studies.override(content, values, arm.name), [f"{stage}@{task}" for stage in plan.targets]
+        )
         print(f"{label}: {'was finished before' if experiment.is_finished() else experiment.run()}", flush=True)
     names = [experiment.name for experiment in experiments.values()]
     compare(names, task=task, out=f"reports/{task}-{name}", **dict.fromkeys(plan.compare, True))

@@ -1,10 +1,9 @@
-"""What the teacher's rows were worth: what ships, beside gold rows alone, in numbers and in sentences."""
+"""What the teacher's rows were worth, in sentences: what ships, beside gold rows alone."""
 
 from __future__ import annotations
 
 from synthesis import files
-from synthesis.measures import paired
-from synthesis.measures.equivalent import MOST, gold_equivalent
+from synthesis.measures.equivalent import MOST
 from synthesis.mixing import GOLD
 from synthesis.report import tables
 from synthesis.report.results import Results
@@ -20,27 +19,9 @@ LEARNED = {
 }
 
 
-def measure(results: Results) -> dict:
-    """What ships on test, in [0, 1], beside gold rows alone: the difference, its p value, and the gold equivalent."""
-    run, paths = results.run, results.run.paths
-    ships, alone = (
-        paired.scores(run.task, rows[rows.split == "test"])
-        for rows in map(files.read, (paths.final_predictions, paths.baseline_predictions))
-    )
-    means = [scores.mean(axis=1) for scores in (alone, ships)]
-    return {
-        "ships": files.read_json(paths.metrics / "final.json")["ships"],
-        "test": results.ships.metrics["test"],
-        "gold": results.baseline.metrics["test"],
-        "difference": round(float(ships.mean() - alone.mean()), 4),
-        "p": round(paired.p_value(run.task, ships, alone), 4),
-        "gold_equivalent": gold_equivalent(files.read(paths.baseline_budgets), *means, results.baseline.rows),
-    }
-
-
 def sentences(results: Results) -> str:
     """What ships, what gold rows alone do, whether that differs, and how many gold rows the difference stands for."""
-    found, task = measure(results), results.run.task
+    found, task = files.read_json(results.run.paths.worth), results.run.task
     text = f"What ships has learned {LEARNED[found['ships']]}: {results.metric} "
     text += f"{tables.metric_text(found['test'], task)} on {results.tested:,} test rows. "
     if found["ships"] == GOLD:
