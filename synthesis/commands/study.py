@@ -58,7 +58,7 @@ def study(
             print(f"{label}: left out, as tasks of kind {run.task.kind} have no {arm.needs}")
             continue
         print(f"{label}: {arm.what}", file=sys.stderr)
-        values = arm.overrides(lambda other: experiments[other].asked(task)) | {"tasks": [task]}
+        values = arm.overrides(lambda other: experiments[other].accepted(task)) | {"tasks": [task]}
         experiment = experiments[arm.name] = Experiment(label, values, studies.override(content, values, arm.name))
         print(f"{label}: {'was finished before' if experiment.is_finished() else experiment.run()}", flush=True)
     names = [experiment.name for experiment in experiments.values()]
