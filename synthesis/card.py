@@ -19,6 +19,7 @@ PROVENANCE = {
     "id": "the row's name: `seed-12`, or `round1-7` for the eighth row written for round 1",
     "round": "0 for seed data, q for what was extrapolated from the errors of round q - 1",
     "parent": "the id of the gold row that it was extrapolated from; empty for seed data",
+    "replaces": "the id of the rejected row that it was asked for in the place of; empty where it was none",
     "rationales": "the reasons that the seed prompt named",
     "request": "SHA-256 of the exact request to the teacher",
     "sample": "which answer to that request, where it was asked several times",

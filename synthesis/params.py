@@ -87,6 +87,7 @@ class Method(Section):
     influence: bool
     add: Literal["extrapolations", "feedback", "copies"]
     extrapolations_per_error: int = Field(ge=1)
+    replacements: float = Field(ge=0)
     min_gain: float | None
     f1_below: float | None = Field(gt=0, le=1)
     learn: Literal["best", "synthetic", "gold", "gold-repeated", "both", "balanced", "shuffled"]

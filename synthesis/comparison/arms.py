@@ -138,7 +138,7 @@ class Arm:
 
 def read(revision: Revision, name: str) -> Arm:
     """The arm of task `name`. Raises UserError for a revision that does not run the task or lacks its files."""
-    params, paths, task = revision.params, Paths(name), _task(revision, name)
+    params, paths, task = revision.params, Paths(name), task_of(revision, name)
     last = params["rounds"][-1]["next"]
     learned, cost = (revision.json(paths.metrics / file) for file in ("final.json", "cost.json"))
     final, baseline = (revision.table(path) for path in (paths.final_predictions, paths.baseline_predictions))
@@ -167,7 +167,7 @@ def _of_test(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions[predictions.split == "test"]
 
 
-def _task(revision: Revision, name: str) -> Task:
+def task_of(revision: Revision, name: str) -> Task:
     """The task as the revision describes it; other parameters may be those of an earlier or later day."""
     if name not in revision.tasks:
         there = ", ".join(revision.tasks) or "none"

@@ -1,4 +1,4 @@
-"""One arm as a DVC experiment: whether it is finished, running it, and what it asked the teacher for."""
+"""One arm as a DVC experiment: whether it is finished, running it, and how many rows it accepted."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ class Experiment:
         ran, skipped = (len(re.findall(pattern, output, re.MULTILINE)) for pattern in (RAN, SKIPPED))
         return f"{ran} stages ran, {skipped} were skipped, {time.monotonic() - began:.0f} s"
 
-    def asked(self, task: str) -> list[int]:
-        """How many rows it asked the teacher for: as seed data, and in each round."""
+    def accepted(self, task: str) -> list[int]:
+        """How many rows of the teacher it accepted: as seed data, and in each round."""
         files = ["seed.json", *(f"round{entry.q}/extrapolate.json" for entry in self.params.rounds)]
-        return [json.loads(self._show((Paths(task).metrics / file).as_posix()))["rows"] for file in files]
+        return [json.loads(self._show((Paths(task).metrics / file).as_posix()))["accepted"] for file in files]
 
     def _show(self, file: str) -> str:
         return _git("show", f"{self.ref}:{file}")

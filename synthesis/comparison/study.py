@@ -18,7 +18,7 @@ from synthesis.tasks.base import CAPABILITIES
 
 FOLDER = Path("studies")
 NAME = re.compile(r"\{(\w+)\}")  # in keys and values: the task, or a value of the arm's list
-COUNTS = {"as_many_as": sum, "as_many_each_round_as": lambda asked: asked[1:]}  # of the rows another arm asked for
+COUNTS = {"as_many_as": sum, "as_many_each_round_as": lambda counts: counts[1:]}  # of accepted rows
 
 
 class Arm(Section):
@@ -52,10 +52,10 @@ class Arm(Section):
         """The arms that counts are taken from."""
         return [arm for value in self.set.values() if _is_count(value) for arm in value.values()]
 
-    def overrides(self, asked: Callable[[str], list[int]]) -> dict[str, Any]:
-        """The values, counts filled in. asked: the rows that an arm asked for, as seed data and in each round."""
+    def overrides(self, accepted: Callable[[str], list[int]]) -> dict[str, Any]:
+        """The values, counts filled in. accepted: the rows that an arm accepted, as seed data and in each round."""
         counts = ((key, *value.items()) for key, value in self.set.items() if _is_count(value))
-        return self.set | {key: COUNTS[how](asked(arm)) for key, (how, arm) in counts}
+        return self.set | {key: COUNTS[how](accepted(arm)) for key, (how, arm) in counts}
 
 
 class Study(Section):
