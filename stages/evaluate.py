@@ -13,6 +13,7 @@ from synthesis.measures import paired
 from synthesis.measures.equivalent import gold_equivalent
 from synthesis.measures.scores import score_splits
 from synthesis.mixing import GOLD, SYNTHETIC, mix
+from synthesis.params import Student as Settings
 from synthesis.run import Run, stage
 from synthesis.students.folds import whole_budget
 from synthesis.students.lesson import Outcome, learn
@@ -20,14 +21,15 @@ from synthesis.students.tuning import best_settings
 
 
 def main(run: Run) -> None:
-    paths, ships = run.paths, files.read_json(run.paths.choice)["ships"]
-    alone, synthetic = teach(run, SYNTHETIC)
+    paths, choice = run.paths, files.read_json(run.paths.choice)
+    ships, settings = choice["ships"], run.student.changed(choice["picked"])
+    alone, synthetic = teach(run, SYNTHETIC, settings)
     files.write(alone.predictions, paths.synthetic_predictions)
     files.write_csv(alone.curve, paths.synthetic_curve)
     if ships == GOLD:
         final = keep_baseline(run)
     else:
-        outcome, final = (alone, synthetic) if ships == SYNTHETIC else teach(run, ships)
+        outcome, final = (alone, synthetic) if ships == SYNTHETIC else teach(run, ships, settings)
         outcome.student.save(paths.student)
         files.write(outcome.predictions, paths.final_predictions)
         files.write_csv(outcome.curve, paths.final_curve)
@@ -35,7 +37,7 @@ def main(run: Run) -> None:
     files.write_json({"ships": ships, **worth(run)}, paths.worth)
 
 
-def teach(run: Run, what: str) -> tuple[Outcome, dict]:
+def teach(run: Run, what: str, settings: Settings) -> tuple[Outcome, dict]:
     """The outcome of a student of this mixture, and its metrics: scores on splits of which it has learned no row."""
     task, gold, method = run.task, run.gold(), run.params.method
     written = files.read(run.paths.train(run.last))
@@ -44,7 +46,7 @@ def teach(run: Run, what: str) -> tuple[Outcome, dict]:
         written = pd.concat([seed, written[written["round"] > 0]])
     mixture = mix(what, task, written, whole_budget(gold), run.params.seed)
     selection = mixture.checkpoint(gold["selection"])
-    settings = best_settings(task, mixture.rows, gold, run.student, method.tune or [])
+    settings = best_settings(task, mixture.rows, gold, settings, method.tune or [])
     outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True)
     metrics = outcome.metrics(task)
     if len(mixture.gold):

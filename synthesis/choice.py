@@ -13,6 +13,7 @@ from synthesis.filters import held_out
 from synthesis.filters.rows import Rows
 from synthesis.mixing import BALANCED, GOLD, SYNTHETIC, mix
 from synthesis.params import Method
+from synthesis.params import Student as Settings
 from synthesis.run import Run
 from synthesis.students.folds import Candidate, Fold, Gold, behind, cross_validate, cut, whole_budget
 from synthesis.tasks.base import Task
@@ -20,11 +21,11 @@ from synthesis.tasks.base import Task
 RIVALS = BALANCED, SYNTHETIC  # what may ship in the place of GOLD
 
 
-def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, alone: pd.Series) -> pd.DataFrame:
+def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alone: pd.Series) -> pd.DataFrame:
     """The metric on each gold row that the teacher has not seen, by what was learned: index id, GOLD and RIVALS.
 
-    alone: of each gold row by id, that of a student of gold rows alone that had not learned it. Raises UserError when
-    the teacher has seen all gold rows.
+    settings: of all students, those that are best for gold rows alone. alone: of each gold row by id, the metric of a
+    student of gold rows alone that had not learned it. Raises UserError when the teacher has seen all gold rows.
     """
     task, budget, selection = run.task, whole_budget(gold), gold["selection"].id
     seen = gold["validation"].id if sees_validation(run.params.method) else ()
@@ -39,7 +40,7 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, alone: pd.Series) -> pd
         mixture = mix(name, task, without(task, synthetic, fold.asked), fold.learned, run.params.seed)
         return mixture.rows, mixture.checkpoint(fold.learned[fold.learned.id.isin(selection)])
 
-    rivals = {name: Candidate(run.student, lambda fold, name=name: learned(name, fold)) for name in RIVALS}
+    rivals = {name: Candidate(settings, lambda fold, name=name: learned(name, fold)) for name in RIVALS}
     folds, labels = cut(task, budget, run.params.method.folds), task.labels(budget)
     return cross_validate(task, folds, rivals, labels, alone.loc[unseen].to_frame(GOLD))
 

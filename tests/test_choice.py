@@ -51,12 +51,12 @@ def split(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def run(task=TASK, **method):
     method = {"examples": 0, "add": "extrapolations", "folds": 4} | method
     given = SimpleNamespace(method=SimpleNamespace(**method), seed=13)
-    return SimpleNamespace(task=task, params=given, student=STUDENT)
+    return SimpleNamespace(task=task, params=given)
 
 
 def judged(synthetic: pd.DataFrame, gold: dict[str, pd.DataFrame], task=TASK, **method) -> dict[str, dict]:
     _, alone = best_for_gold(task, gold, STUDENT, [], folds=4)
-    return choice.compare(choice.judge(run(task, **method), synthetic, gold, alone))
+    return choice.compare(choice.judge(run(task, **method), synthetic, gold, STUDENT, alone))
 
 
 @pytest.mark.parametrize("seed", range(5))

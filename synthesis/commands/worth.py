@@ -29,12 +29,13 @@ def worth(
     sample = settings.one(task).model_copy(update={"seed_rows": rows})
     run = Run.of(task, settings.model_copy(update={"task": settings.task | {task: sample}}))
     gold, labels, alone = run.gold(), files.read_json(run.paths.labels), files.read(run.paths.baseline_folds)
+    picked = run.student.changed(files.read_json(run.paths.metrics / "baseline.json")["picked"])
     reasons = files.read(run.paths.rationales)
     plan = plans.seed(run, labels, reasons, files.read(run.paths.contexts), gold["validation"])
     written, metrics = synthesize(run, plan, 0)
     written = sift(written, written.head(0), gold, run)
     written = written[written.rejected == ""]
-    scores = choice.judge(run, written, gold, alone.set_index("id").score)
+    scores = choice.judge(run, written, gold, picked, alone.set_index("id").score)
     print("\n".join(findings(choice.compare(scores), len(written), metrics, run.task.metric.replace("f1", "F1"))))
 
 
