@@ -16,8 +16,8 @@ def main(run: Run) -> None:
     task, paths, method = run.task, run.paths, run.params.method
     gold = {split: files.read(paths.gold(split)) for split in ("validation", "test")}
     groups = dict(zip(gold, errors.group_rows(task, *gold.values()), strict=True))
-    history, final = files.read(paths.history(run.last)), files.read(paths.final_predictions)
-    students = {split: errors.by_student(history, final, split) for split in gold}
+    history, last = files.read(paths.history(run.last)), files.read(paths.synthetic_predictions)
+    students = {split: errors.by_student(history, last, split) for split in gold}
     metrics = {split: errors.count_errors(task, students[split]["final"], groups[split], method) for split in gold}
 
     students = students["validation"]

@@ -1,38 +1,83 @@
-"""Evaluation: a student learns the final data, is kept, and takes the test.
+"""Evaluation: a student learns what was chosen, is kept, and takes the test.
 
     python -m stages.evaluate TASK
 
-What the final data are is method.learn: in S3 the synthetic rows of all rounds.
+Where gold rows alone were chosen, it is the student of the gold baseline. Beside what ships, a student of the synthetic
+rows alone takes the test, as in S3: it shows what the teacher's rows teach by themselves.
 """
 
 import pandas as pd
 
 from synthesis import files, transfer
-from synthesis.mixing import mix
+from synthesis.measures import paired
+from synthesis.measures.equivalent import gold_equivalent
+from synthesis.measures.scores import score_splits
+from synthesis.mixing import GOLD, SYNTHETIC, mix
+from synthesis.params import Student as Settings
 from synthesis.run import Run, stage
-from synthesis.students.lesson import learn
-from synthesis.students.tuning import best_for_gold, best_settings, whole_budget
+from synthesis.students.folds import whole_budget
+from synthesis.students.lesson import Outcome, learn
+from synthesis.students.tuning import best_settings
 
 
 def main(run: Run) -> None:
-    task, paths, method, gold = run.task, run.paths, run.params.method, run.gold()
-    written, learned = files.read(paths.train(run.last)), ["id", *task.fields]
-    if method.transfer.file and method.transfer.into == "final":
-        seed = transfer.read(task, method.transfer.file, files.read_json(paths.labels))
-        written = pd.concat([seed, written[written["round"] > 0]])
-    synthetic, human = mix(run, written[learned], gold["validation"][learned])
-    rows, selection = pd.concat([synthetic, human]), gold["selection"]
-    if method.learn == "gold":  # all of the budget, as the gold baseline does
-        rows, selection = whole_budget(gold)[learned], selection.head(0)
-        settings = best_for_gold(task, gold, run.student, method.tune or [])
+    paths, choice = run.paths, files.read_json(run.paths.choice)
+    ships, settings = choice["ships"], run.student.changed(choice["picked"])
+    alone, synthetic = teach(run, SYNTHETIC, settings)
+    files.write(alone.predictions, paths.synthetic_predictions)
+    files.write_csv(alone.curve, paths.synthetic_curve)
+    if ships == GOLD:
+        final = keep_baseline(run)
     else:
-        settings = best_settings(task, rows, gold, run.student, method.tune or [])
-    outcome = learn(task, rows, gold, settings, run.last, selection, watch=True)
-    outcome.student.save(paths.student)
-    files.write(outcome.predictions, paths.final_predictions)
-    files.write_csv(outcome.curve, paths.final_curve)
-    counts = {"rows": len(rows), "synthetic_rows": len(synthetic), "gold_rows": len(rows) - len(synthetic)}
-    files.write_json({**counts, **outcome.metrics(task)}, paths.metrics / "final.json")
+        outcome, final = (alone, synthetic) if ships == SYNTHETIC else teach(run, ships, settings)
+        outcome.student.save(paths.student)
+        files.write(outcome.predictions, paths.final_predictions)
+        files.write_csv(outcome.curve, paths.final_curve)
+    files.write_json({"ships": ships, **final, "synthetic": synthetic}, paths.metrics / "final.json")
+    files.write_json({"ships": ships, **worth(run)}, paths.worth)
+
+
+def teach(run: Run, what: str, settings: Settings) -> tuple[Outcome, dict]:
+    """The outcome of a student of this mixture, and its metrics: scores on splits of which it has learned no row."""
+    task, gold, method = run.task, run.gold(), run.params.method
+    written = files.read(run.paths.train(run.last))
+    if method.transfer.file and method.transfer.into == "final":
+        seed = transfer.read(task, method.transfer.file, files.read_json(run.paths.labels))
+        written = pd.concat([seed, written[written["round"] > 0]])
+    mixture = mix(what, task, written, whole_budget(gold), run.params.seed)
+    selection = mixture.checkpoint(gold["selection"])
+    settings = best_settings(task, mixture.rows, gold, settings, method.tune or [])
+    outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True)
+    metrics = outcome.metrics(task)
+    if len(mixture.gold):
+        del metrics["validation"], metrics["selection"]
+    counts = {"synthetic_rows": len(mixture.synthetic), "gold_rows": len(mixture.gold)}
+    return outcome, {"rows": sum(counts.values()), **counts, **metrics}
+
+
+def worth(run: Run) -> dict:
+    """What ships beside gold rows alone, row by row of test: metrics in [0, 1], the difference, its p value, and how
+    many more gold rows it stands for."""
+    task, files_of = run.task, {"test": run.paths.final_predictions, "gold": run.paths.baseline_predictions}
+    predictions = {name: files.read(path).query("split == 'test'") for name, path in files_of.items()}
+    ships, alone = (paired.scores(task, rows) for rows in predictions.values())
+    rows, budgets = len(whole_budget(run.gold())), files.read(run.paths.baseline_budgets)
+    return {
+        **{name: score_splits(task, rows)["test"] for name, rows in predictions.items()},
+        "difference": round(float(ships.mean() - alone.mean()), 4),
+        "p": round(paired.p_value(task, ships, alone), 4),
+        "gold_equivalent": gold_equivalent(budgets, alone.mean(axis=1), ships.mean(axis=1), rows),
+    }
+
+
+def keep_baseline(run: Run) -> dict:
+    """The gold baseline becomes what ships. Returns its metrics."""
+    paths, metrics = run.paths, files.read_json(run.paths.metrics / "baseline.json")
+    files.copy(paths.baseline_student, paths.student)
+    files.write(files.read(paths.baseline_predictions).assign(round=run.last), paths.final_predictions)
+    files.copy(paths.baseline_curve, paths.final_curve)
+    counts = {"rows": metrics["rows"], "synthetic_rows": 0, "gold_rows": metrics["rows"]}
+    return counts | {key: metrics[key] for key in ("records", "tokens", "flops", "test")}
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 Protocol `honest`: the three are disjoint, and validation and selection together are the budget. Protocol `paper`:
 all of the budget is both mined and used for selection, as Wang et al. (2023) did.
 
-Validation rows that seed prompts may show as examples are a table of their own, which is empty without
-method.examples: seed data depend on no other gold row.
+Seed prompts quote no other gold row than the contexts, and with method.examples rows of validation. But seed data
+depend on all three: a seed row that the filters reject because of a gold row is replaced (synthesis/rows.py).
 """
 
 from synthesis import files, splits
@@ -31,7 +31,6 @@ def main(run: Run) -> None:
         files.write(part, run.paths.gold(name))
     files.write_json(labels, run.paths.labels)
     files.write(task.contexts(validation), run.paths.contexts)
-    files.write(validation if run.params.method.examples else validation.head(0), run.paths.examples)
     strata = task.strata(gold)
     metrics = {
         **{name: len(part) for name, part in parts.items()},

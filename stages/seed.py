@@ -16,7 +16,7 @@ def main(run: Run) -> None:
         _, metrics = synthesize(run, Plan([], []), 0)
         rows = transfer.read(run.task, theirs.file, labels)
     else:
-        tables = map(files.read, (run.paths.rationales, run.paths.contexts, run.paths.examples))
+        tables = map(files.read, (run.paths.rationales, run.paths.contexts, run.paths.gold("validation")))
         rows, metrics = synthesize(run, plans.seed(run, labels, *tables), 0)
     files.write(rows, run.paths.seed)
     files.write_json(metrics, run.paths.metrics / "seed.json")

@@ -8,11 +8,9 @@ from synthesis import UserError
 from synthesis.run import Run
 from synthesis.tasks.base import Material
 from synthesis.teacher import plans
-from synthesis.teacher.plans import Plan
+from synthesis.teacher.plans import FAR, Plan
 from synthesis.teacher.prompt import Prompt
 from synthesis.teacher.request import Request
-
-FAR = 1_000_000  # samples of a prompt without examples that seed data may have taken
 
 
 def plan(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:

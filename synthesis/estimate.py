@@ -144,7 +144,7 @@ class Estimate:
 
     def examples(self) -> pd.DataFrame:
         """The gold rows that seed prompts may show; before there are any, rows of each label that stand in for them."""
-        gold = _table(self.run.paths.examples)
+        gold = _table(self.run.paths.gold("validation"))
         if gold is not None and len(gold):
             return gold
         row = self.row() | {self.run.task.group: "other " * 50}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def write_text(text: str, path) -> None:
 def write_json(value, path) -> None:
     """Write indented JSON, fit for git and for `dvc metrics diff`."""
     write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def copy(source, path) -> None:
+    """Copy a file, or a folder with all that is in it in the place of what `path` held."""
+    if Path(source).is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(source, path)
+    else:
+        with whole(path) as draft:
+            shutil.copyfile(source, draft)
 
 
 def read(path) -> pd.DataFrame:

@@ -62,8 +62,8 @@ class Lineage:
         """The rationales, each with the key of the answer that named it, and what the teacher was asked."""
         rows = [row]
         if self.run.params.method.examples and not row["round"]:
-            number = int(row["id"].removeprefix("seed-"))
-            rows = plans.with_examples(self.run, rows, files.read(self.paths.examples), number)
+            number = int((row["replaces"] or row["id"]).removeprefix("seed-"))
+            rows = plans.with_examples(self.run, rows, files.read(self.paths.gold("validation")), number)
         [request] = plans.seed_requests(self.run, rows)
         if not row["rationales"]:
             return {}, request

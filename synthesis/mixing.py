@@ -1,59 +1,86 @@
-"""What the final student learns: the functions that method.learn names.
+"""What a student learns: the mixtures that method.learn names.
 
-Each takes the synthetic rows and the validation rows and returns those of either kind that are learned.
+Each takes the synthetic rows, the gold rows that may be learned, and a seed, and returns those of either kind that are
+learned.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 
-from synthesis.run import Run
+from synthesis.tasks.base import Task
 
-Rows = tuple[pd.DataFrame, pd.DataFrame]
-
-
-def mix(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
-    """The synthetic and the gold rows that the final student learns."""
-    return LEARN[run.params.method.learn](run, synthetic, gold)
+GOLD, SYNTHETIC, BALANCED = "gold", "synthetic", "balanced"
 
 
-def only_synthetic(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
+class Mixture(NamedTuple):
+    """Rows to learn: the synthetic and the gold ones."""
+
+    synthetic: pd.DataFrame
+    gold: pd.DataFrame
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        return pd.concat(self)
+
+    def checkpoint(self, selection: pd.DataFrame) -> pd.DataFrame:
+        """The rows that pick the student's checkpoint: none where gold rows are learned themselves."""
+        return selection.head(0) if len(self.gold) else selection
+
+
+def mix(learn: str, task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
+    """The mixture of this name, of nothing but the columns that are learned."""
+    columns = ["id", *task.fields]
+    return MIXTURES[learn](task, synthetic[columns], gold[columns], seed)
+
+
+def only_synthetic(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
     """S3, and all methods that a teacher writes for."""
-    return synthetic, gold.head(0)
+    return Mixture(synthetic, gold.head(0))
 
 
-def only_gold(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
+def only_gold(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
     """No synthetic row."""
-    return synthetic.head(0), gold
+    return Mixture(synthetic.head(0), gold)
 
 
-def repeated_gold(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
+def repeated_gold(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
     """A control: gold rows, drawn with replacement until they are as many as the synthetic ones.
 
     Synthetic rows that do no better than these have brought nothing but their number.
     """
-    return synthetic.head(0), gold.sample(len(synthetic), replace=True, random_state=run.params.seed)
+    return Mixture(synthetic.head(0), gold.sample(len(synthetic), replace=True, random_state=seed))
 
 
-def both(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
-    """Shows whether synthetic rows help where the mined gold rows may be learned too."""
-    return synthetic, gold
+def both(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
+    """All rows, each once."""
+    return Mixture(synthetic, gold)
 
 
-def shuffled(run: Run, synthetic: pd.DataFrame, gold: pd.DataFrame) -> Rows:
+def balanced(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
+    """All rows; gold rows are repeated, as evenly as can be, until they are as many as the synthetic ones."""
+    times = -(-max(len(synthetic), len(gold)) // len(gold))
+    repeated = pd.concat([gold.sample(frac=1, random_state=seed)] * times)
+    return Mixture(synthetic, repeated.head(max(len(synthetic), len(gold))))
+
+
+def shuffled(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
     """A control: synthetic rows, their labels (or, without labels, what the teacher wrote) put on any other row.
 
     A student that does better than chance on these has learned something else than the task.
     """
-    column = "label" if run.task.can("labels") else run.task.written
-    values = synthetic[column].sample(frac=1, random_state=run.params.seed).to_numpy()
-    return synthetic.assign(**{column: values}), gold.head(0)
+    column = "label" if task.can("labels") else task.written
+    values = synthetic[column].sample(frac=1, random_state=seed).to_numpy()
+    return Mixture(synthetic.assign(**{column: values}), gold.head(0))
 
 
-LEARN = {
-    "synthetic": only_synthetic,
-    "gold": only_gold,
+MIXTURES = {
+    SYNTHETIC: only_synthetic,
+    GOLD: only_gold,
     "gold-repeated": repeated_gold,
     "both": both,
+    BALANCED: balanced,
     "shuffled": shuffled,
 }

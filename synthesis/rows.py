@@ -1,38 +1,130 @@
-"""Synthetic rows: asked for, verified, and kept with their provenance."""
+"""Synthetic rows: asked for, verified, replaced where they are rejected, and kept with their provenance."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from dataclasses import replace
+from itertools import takewhile
 
 import pandas as pd
 
 from synthesis import files
+from synthesis.filters import sift
 from synthesis.run import Run
 from synthesis.tasks.base import Task
 from synthesis.teacher import plans
 from synthesis.teacher.ask import Teacher
-from synthesis.teacher.plans import Plan
+from synthesis.teacher.plans import FAR, Plan
 from synthesis.teacher.request import PROVENANCE, Answer
+
+PATIENCE = 5  # rejected rows in a row, at least, after which no more are asked for: fewer may be chance
 
 
 def synthesize(run: Run, plan: Plan, q: int) -> tuple[pd.DataFrame, dict]:
-    """The rows that the plan of round q wants, as the teacher writes them, and what to report about them.
+    """The rows of round q, rejected ones included, and what to report about them.
 
-    The report has `rows`, how many were asked for, counts of the verification if there was one, and the teacher's
-    usage. Raises UserError when the teacher cannot be asked; what was answered by then stays in the response store.
+    Accepted is a row that passes the teacher's checks, the verification and the filters. In the place of each other one
+    a replacement is asked for, turn by turn, until as many are accepted as the plan wants, method.replacements is used
+    up, or a whole turn was in vain. A warning says when too few are accepted.
+
+    The report has `rows`, how many were asked for, `wanted` and `accepted`, counts of the verification if there was
+    one, and the teacher's usage. Raises UserError when the teacher cannot be asked; what was answered by then stays in
+    the response store.
     """
-    teacher, task, counts = Teacher(run, f"extrapolate{q - 1}" if q else "seed"), run.task, {}
-    if plan.requests:
-        rows = table(task, plan.rows, teacher.ask(plan.requests, check=task.check), q)
-        if run.params.verify.teacher:
-            rows, counts = verify(run, teacher, rows, files.read_json(run.paths.labels))
-    else:
-        rows = table(task, plan.rows, [_gold(row[task.written]) for row in plan.rows], q)
-    return rows, {"rows": len(plan.rows), **counts, **teacher.usage}
+    writing, turn = Writing(run, plan, q), list(range(len(plan.rows)))
+    while turn:
+        writing.ask(turn)
+        turn = writing.lacking()
+    if writing.accepted < writing.wanted < writing.most:
+        print(f"warning: {writing.shortfall()}", file=sys.stderr)
+    return writing.rows, writing.report
 
 
-def table(task: Task, wanted: list[dict], answers: list[Answer], q: int) -> pd.DataFrame:
-    """Round q's rows: the task's columns and targets, `parent` (the gold row extrapolated from) and `rationales`."""
+class Writing:
+    """The rows of round q in the making. A wanted row is known by its place in the plan."""
+
+    def __init__(self, run: Run, plan: Plan, q: int):
+        self.run, self.plan, self.q = run, plan, q
+        self.teacher = Teacher(run, f"extrapolate{q - 1}" if q else "seed")
+        self.wanted = self.most = len(plan.rows)
+        if plan.requests:  # most: rows that may be asked for
+            self.most = round((1 + run.params.method.replacements) * self.wanted)
+        self.rows = table(run.task, [], [], q)
+        self.places: list[int] = []  # of the wanted row that each row was written for
+        self.reasons: list[str] = []  # why each row is rejected, or nothing
+        self.turn: list[int] = []  # the places of the last turn
+        self.counts = Counter()
+
+    @property
+    def accepted(self) -> int:
+        return self.reasons.count("")
+
+    @property
+    def report(self) -> dict:
+        """What `synthesize` reports."""
+        counts = {"rows": len(self.rows), "wanted": self.wanted, "accepted": self.accepted}
+        return {**counts, **self.counts, **self.teacher.usage}
+
+    def ask(self, turn: list[int]) -> None:
+        """Have a row written for each of these wanted ones, and judge all rows as `combine` will judge them."""
+        new = self.write(turn)
+        self.rows = pd.concat([self.rows, new], ignore_index=True) if self.places else new
+        self.places, self.turn = self.places + turn, turn
+        old = files.read(self.run.paths.train(self.q - 1)) if self.q else new.head(0)
+        self.reasons = sift(self.rows, old, self.run.gold(), self.run).rejected.tolist()
+
+    def write(self, turn: list[int]) -> pd.DataFrame:
+        """A row for each of these wanted ones, verified. After the first turn they are replacements.
+
+        These take samples that no other row takes, and any share of them may be unusable, as the rows before them were.
+        """
+        task, wanted = self.run.task, [self.plan.rows[place] for place in turn]
+        if not self.plan.requests:
+            return table(task, wanted, [_gold(row[task.written]) for row in wanted], self.q)
+        requests, asking = [self.plan.requests[place] for place in turn], self.run.params.asking
+        if self.places:
+            before = Counter(self.plan.requests[place].prompt for place in self.places)
+            requests = [replace(each, sample=self.q * FAR + before[each.prompt]) for each in requests]
+            asking = asking.model_copy(update={"max_rejected": None})
+            wanted = [{**row, "replaces": self.rows.id[place]} for row, place in zip(wanted, turn, strict=True)]
+        answers = self.teacher.ask(requests, check=task.check, asking=asking)
+        rows = table(task, wanted, answers, self.q, first=len(self.places))
+        if self.run.params.verify.teacher:
+            rows, counts = verify(self.run, self.teacher, rows, files.read_json(self.run.paths.labels))
+            self.counts.update(counts)
+        return rows
+
+    def lacking(self) -> list[int]:
+        """The wanted rows to ask for next: those without an accepted row, unless more would be in vain or too many.
+
+        A prompt that no model has answered is left out: it would be refused again.
+        """
+        rejected = len(list(takewhile(bool, reversed(self.reasons))))
+        if rejected >= max(PATIENCE, len(self.turn)):
+            return []
+        rows = zip(self.places, self.reasons, self.rows.model, strict=True)
+        done = {place for place, reason, model in rows if not (reason and model)}
+        room = max(0, min(self.most - len(self.rows), self.wanted - self.accepted))
+        return [place for place in range(self.wanted) if place not in done][:room]
+
+    def shortfall(self) -> str:
+        """That too few rows are accepted, why, and what can be done about it."""
+        reason, count = Counter(filter(None, self.reasons)).most_common(1)[0]
+        more = ", or raise method.replacements" if len(self.rows) == self.most else ""
+        return (
+            f"{self.run.task.name} {self.teacher.stage}: {self.accepted:,} of {self.wanted:,} wanted rows are "
+            f"accepted, after {len(self.rows):,} were asked for. Most frequent reason: `{reason}`, {count:,} times "
+            f"(see docs/data.md). Change the prompt ({self.plan.requests[0].step}.md), the teacher or filters{more}"
+        )
+
+
+def table(task: Task, wanted: list[dict], answers: list[Answer], q: int, first: int = 0) -> pd.DataFrame:
+    """Round q's rows, with numbers from `first` on.
+
+    They have the task's columns and targets, `parent` (the gold row extrapolated from), `replaces` (the first row that
+    was written for the same wanted one) and `rationales`.
+    """
     name = f"round{q}" if q else "seed"
     rows = [
         {
@@ -40,12 +132,13 @@ def table(task: Task, wanted: list[dict], answers: list[Answer], q: int) -> pd.D
             **task.complete(row, answer.text),
             "round": q,
             "parent": row.get("parent", ""),
+            "replaces": row.get("replaces", ""),
             "rationales": row.get("rationales", []),
             **answer.provenance(),
         }
-        for i, (row, answer) in enumerate(zip(wanted, answers, strict=True))
+        for i, (row, answer) in enumerate(zip(wanted, answers, strict=True), first)
     ]
-    return pd.DataFrame(rows, columns=["id", *task.fields, "round", "parent", "rationales", *PROVENANCE])
+    return pd.DataFrame(rows, columns=["id", *task.fields, "round", "parent", "replaces", "rationales", *PROVENANCE])
 
 
 def _gold(text: str) -> Answer:

@@ -22,7 +22,7 @@ def read(task: Task, file: str, labels: list[str]) -> pd.DataFrame:
     else:
         theirs = task.check_gold(theirs, file, None)
     provenance = {"request": "", "sample": 0, "attempt": 0, "prompt": "", "model": file, "rejected": ""}
-    rows = theirs[task.fields].reset_index(drop=True).assign(round=0, parent="", **provenance)
+    rows = theirs[task.fields].reset_index(drop=True).assign(round=0, parent="", replaces="", **provenance)
     rows.insert(0, "id", [f"seed-{i}" for i in range(len(rows))])
-    rows.insert(rows.columns.get_loc("parent") + 1, "rationales", [[] for _ in range(len(rows))])
+    rows.insert(rows.columns.get_loc("replaces") + 1, "rationales", [[] for _ in range(len(rows))])
     return rows

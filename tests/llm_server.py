@@ -27,7 +27,7 @@ DEFAULTS = {
     "retry_after": None,  # the header of 429s
     "text": None,  # the answer; None: one that names the prompt
     "echo": None,  # the answer is the prompt's last line with these words after it
-    "texts": [],  # the answers to the first, second, ... call of a body
+    "texts": [],  # the answers to the first, second, ... call of a body; {n} in any answer is its number among all
     "finish": "stop",
     "choices": 1,
     "usage": [10, 20],  # tokens of the prompt and of the answer; None leaves usage out
@@ -132,6 +132,7 @@ async def serve() -> None:
         text = settings["text"] or f"Here stands what the server wrote about {prompt[-60:]!r}"
         text = text if settings["echo"] is None else f"{prompt.splitlines()[-1]} {settings['echo']}"
         text = settings["texts"][nth] if nth < len(settings["texts"]) else text
+        text = text.replace("{n}", str(space.answers.total()))
         finish = "length" if fault == "truncated" else settings["finish"]
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
         choice |= settings["choice"]

@@ -109,7 +109,7 @@ def test_back_to_an_old_prompt_costs_no_call(fresh, monkeypatch):
     with Server() as server:
         endpoint = server.space()
         llm = {"teacher.provider": "openai", "asking.base_url": endpoint.url, "asking.budget": None}
-        fresh.set({**llm, "method.rationales": False, "task.reviews.seed_rows": 10})
+        fresh.set({**llm, "method.rationales": False, "task.reviews.seed_rows": 10, "method.replacements": 0.0})
         fresh.repro("seed@reviews")
         assert endpoint.stats["calls"] == 10
         fresh.edit(prompt, "film", "new film")

@@ -31,7 +31,7 @@ def demo(tmp_path_factory):
 def seed_requests(run: Run) -> list[Request]:
     """What the stage `seed` asks, which has no rationales here."""
     reasons = pd.DataFrame(columns=["label", "rationale"])
-    tables = reasons, files.read(run.paths.contexts), files.read(run.paths.examples)
+    tables = reasons, files.read(run.paths.contexts), files.read(run.paths.gold("validation"))
     return plans.seed(run, files.read_json(run.paths.labels), *tables).requests
 
 

@@ -29,7 +29,7 @@ def test_the_template_teacher_costs_nothing(repository):
     assert found["reviews seed"][0] == "40"
     for q in (0, 1):
         metrics = json.loads((repository.folder / f"metrics/reviews/round{q}/extrapolate.json").read_text())
-        assert found[f"reviews extrapolate {q}"][0] == str(metrics["rows"])
+        assert found[f"reviews extrapolate {q}"][0] == str(metrics["wanted"])
 
 
 def test_before_anything_ran_it_is_marked_as_assumed(fresh):
@@ -65,6 +65,7 @@ def test_what_is_stored_counts_and_is_not_spent_again_and_the_budget_spans_stage
         space = server.space(text="A film with warm music and slow scenes.", usage=[10, 20])
         repository.set({**OPENAI, "asking.base_url": space.url, "method.rationales_per_label": 1})
         repository.set({"method.rationales_per_prompt": 1, "asking.budget": {"requests": 45}})
+        repository.set({"method.replacements": 0.0})
         key = {"OPENAI_API_KEY": "none"}
         repository.stage("rationales", "reviews", **key)
         used = json.loads((repository.folder / "metrics/reviews/rationales.json").read_text())

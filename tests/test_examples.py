@@ -121,7 +121,7 @@ def test_words_of_an_example_are_no_echo_of_the_prompt():
 
 def test_seed_prompts_show_gold_rows_and_only_seed_data_depend_on_it(repository):
     repository.set({"method.examples": 3})
-    assert repository.repro("seed@reviews", "baseline@reviews") == ["gold@reviews", "seed@reviews"]
+    assert repository.repro("seed@reviews", "baseline@reviews") == ["seed@reviews"]
     gold = files.read(repository.folder / "data/reviews/gold/validation.parquet")
     row = files.read(repository.folder / "data/reviews/seed.parquet").iloc[7]
     estimate = repository.command("estimate").stdout

@@ -223,6 +223,7 @@ def test_what_an_llm_gets_wrong_is_counted_kept_and_not_learned(fresh, server):
     endpoint = server.space()
     fresh.set({"teacher.provider": "openai", "asking.base_url": endpoint.url, "asking.concurrency": 1})
     fresh.set({"teacher.attempts": 1, "method.rationales": False, "task.reviews.seed_rows": 22})
+    fresh.set({"method.replacements": 0.0})
     fresh.stage("gold", "reviews")
     gold = {
         split: table.read(fresh.folder / f"data/reviews/gold/{split}.parquet").text

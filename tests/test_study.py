@@ -22,14 +22,14 @@ from tests.conftest import LOCAL, ROOT, Repository
 # What gold rows alone are learned by.
 KINDS = [{"kind": "probe"}, {"kind": "finetune"}, {"kind": "setfit", "learning_rate": 2e-5}]
 GOLD = {"baseline.tune": KINDS}
-ASKED = {"s3": [500, 120, 90]}  # for seed data, and in two rounds
+ACCEPTED = {"s3": [500, 120, 90]}  # as seed data, and in two rounds
 # What each arm changes in params.yaml.
 ARMS = {
     "s3": {},
     "no-extrapolation": {"method.mine": "nothing", "task.imdb.seed_rows": 710},
     "no-rationales": {"method.rationales": False},
     "zerogen": {"method.rationales": False, "method.mine": "nothing", "task.imdb.seed_rows": 710},
-    "goldgen": {"method.mine": "gold", "method.mined": [120, 90]},
+    "goldgen": {"method.mine": "gold", "method.mined": [120, 90], "method.extrapolations_per_error": 1},
     "progen": {
         "method.rationales": False,
         "method.mine": "helpful",
@@ -60,7 +60,7 @@ def write(tmp_path, monkeypatch):
 
 
 def overrides(arms: list[study.Arm]) -> dict[str, dict]:
-    return {arm.name: arm.overrides(ASKED.get) for arm in arms}
+    return {arm.name: arm.overrides(ACCEPTED.get) for arm in arms}
 
 
 def test_the_arms_are_those_that_the_papers_compare():
@@ -92,7 +92,7 @@ def test_every_arm_of_every_study_has_parameters_that_fit(name):
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     for task in content["task"]:
         for arm in study.load(name).expand(task, {}, {}):
-            study.override(content, arm.overrides(ASKED.get), arm.name)
+            study.override(content, arm.overrides(ACCEPTED.get), arm.name)
 
 
 def test_chosen_arms_bring_those_that_they_need(write):
@@ -181,10 +181,10 @@ def interrupted(repository: Repository, line: str) -> tuple[int, str]:
     return process.returncode, errors
 
 
-def asked(repository: Repository, revision: str) -> list[int]:
-    """The rows that the teacher was asked for, as seed data and in each round."""
+def accepted(repository: Repository, revision: str) -> list[int]:
+    """The rows that were accepted, as seed data and in each round."""
     files = [f"metrics/reviews/{name}.json" for name in ("seed", "round0/extrapolate", "round1/extrapolate")]
-    return [json.loads(repository.run("git", "show", f"{revision}:{file}").stdout)["rows"] for file in files]
+    return [json.loads(repository.run("git", "show", f"{revision}:{file}").stdout)["accepted"] for file in files]
 
 
 def refs(repository: Repository) -> dict[str, str]:
@@ -194,7 +194,7 @@ def refs(repository: Repository) -> dict[str, str]:
 
 
 def test_a_study_goes_on_where_it_was_stopped(repository):
-    """S3 has run in the workspace; an arm without extrapolation asks for as many rows, all of them seed data."""
+    """S3 has run in the workspace; an arm without extrapolation learns as many rows, all of them seed data."""
     code, errors = interrupted(repository, "reviews-s3: ")
     assert code == 1 and errors.endswith("stopped\n") and "Traceback" not in errors
     assert refs(repository).keys() == {"reviews-s3"}
@@ -206,7 +206,9 @@ def test_a_study_goes_on_where_it_was_stopped(repository):
     assert "gold rows alone" in output
     table = pd.read_csv(repository.folder / "reports/reviews-arms.csv")
     assert table.arm.tolist() == ["reviews-s3", "reviews-no-extrapolation", "gold rows alone"]
-    assert asked(repository, refs(repository)["reviews-no-extrapolation"]) == [sum(asked(repository, "HEAD")), 0, 0]
+    counts = accepted(repository, "HEAD")
+    assert accepted(repository, refs(repository)["reviews-no-extrapolation"]) == [sum(counts), 0, 0]
+    assert table.rows.tolist()[:2] == [sum(counts)] * 2, "the arms differ in their rows and not in how many they are"
     assert repository.run("git", "status", "--short").stdout == "", "the workspace is as it was"
 
     again = repository.command(*WORDS).stdout

@@ -9,6 +9,7 @@ from synthesis.students import base, lesson, tuning
 from synthesis.tasks import classification
 from tests.test_student import settings
 
+FOLDS = 4
 TASK = classification.Task("t", params.Task.model_construct(kind="classification", words={}))
 
 
@@ -50,35 +51,43 @@ def kind(monkeypatch):
 
 def pick(gold, *rates):
     changes = [{"learning_rate": rate} for rate in rates]
-    return tuning.best_for_gold(TASK, gold, settings("m", "any"), changes).learning_rate
-
-
-def test_many_selection_rows_are_asked_about_themselves(kind):
-    gold = {"validation": table(0, 200), "selection": table(200, 100)}
-    assert pick(gold, 0.21, 0.29, 0.25) == 0.29
-    assert [len(taught.learned) for taught in kind.lessons] == [200] * 3
-    assert {text for inputs in kind.asked for text in inputs} == set(gold["selection"].text)
-    assert not any(taught.selection or taught.watched for taught in kind.lessons), "nothing picks a checkpoint"
+    picked, _ = tuning.best_for_gold(TASK, gold, settings("m", "any"), changes, FOLDS)
+    return picked.learning_rate
 
 
 @pytest.mark.parametrize("same", [False, True])
-def test_few_selection_rows_take_turns_with_the_others(kind, same):
-    """So do those that are validation rows as well, as in the protocol of the paper."""
+def test_gold_rows_take_turns(kind, same):
+    """Selection rows, too, and each once where they are validation rows as well, as in the protocol of the paper."""
     gold = {"validation": table(0, 200 if same else 80), "selection": table(0, 200) if same else table(80, 40)}
-    assert pick(gold, 0.02, 0.01) == 0.02
+    assert pick(gold, 0.02, 0.019) == 0.02
     rows = set(gold["validation"].text) | set(gold["selection"].text)
     for taught, asked in zip(kind.lessons, kind.asked, strict=True):
         assert not set(taught.learned.inputs) & set(asked), "learned rows are not asked about"
         assert set(taught.learned.inputs) | set(asked) == rows
-    for turn in (kind.asked[: tuning.FOLDS], kind.asked[tuning.FOLDS :]):
+        assert not taught.selection, "nothing picks a checkpoint"
+        assert not taught.watched
+    for turn in (kind.asked[::2], kind.asked[1::2]):
         assert sorted(text for part in turn for text in part) == sorted(rows), "each once"
 
 
-def test_what_is_the_only_choice_costs_no_fit(kind):
+def test_what_is_far_behind_is_not_tried_on_all_rows(kind):
+    gold = {"validation": table(0, 900), "selection": table(900, 100)}
+    assert pick(gold, 0.9, 0.2) == 0.9
+    assert len(kind.lessons) == FOLDS + 1
+
+
+def test_the_scores_are_of_rows_that_were_not_learned(kind):
+    gold = {"validation": table(0, 900), "selection": table(900, 100)}
+    _, scores = tuning.best_for_gold(TASK, gold, settings("m", "any", learning_rate=0.3), [], FOLDS)
+    assert sorted(scores.index) == list(range(1000))
+    assert scores.mean() == 0.3
+
+
+def test_what_is_the_only_choice_is_picked(kind):
     gold = {"validation": table(0, 80), "selection": table(80, 40)}
     assert pick(gold) == 5e-3
     assert pick(gold, 0.5) == 0.5
-    assert not kind.lessons
+    assert len(kind.lessons) == 2 * FOLDS, "what it scores is wanted all the same"
 
 
 def test_the_first_of_equals_is_picked(kind):

@@ -101,7 +101,7 @@ def test_disagreement_drops_or_relabels(fresh):
     with Server() as server:
         space = server.space(text="A positive film, and a fine one.")
         fresh.set({"teacher.provider": "openai", "asking.base_url": space.url, "task.reviews.seed_rows": 10})
-        fresh.set({"method.rationales": False, "verify.teacher": "drop"})
+        fresh.set({"method.rationales": False, "verify.teacher": "drop", "method.replacements": 0.0})
         fresh.stage("gold", "reviews")
         fresh.stage("rationales", "reviews")
 

@@ -25,6 +25,9 @@ def compare(
         bool, Option("--spread", help="Also how much the arms differ, beside what chance alone would make.")
     ] = False,
     budgets: Annotated[bool, Option("--budgets", help="Also the metric by gold budget and by method.learn.")] = False,
+    worth: Annotated[
+        bool, Option("--worth", help="Instead: what ships beside gold rows alone, by the number of gold rows.")
+    ] = False,
     out: Annotated[
         str | None, Option(metavar="PREFIX", help="Write PREFIX.md, PREFIX.csv and PREFIX.png as well.")
     ] = None,
@@ -39,6 +42,8 @@ def compare(
     from synthesis import files
     from synthesis.comparison import arms, contest, pictures
 
+    if worth:
+        return _by_gold(revisions, task, out)
     first = baseline or revisions[0]
     named = [arms.Revision(name) for name in dict.fromkeys([*revisions, first])]
     name = task or _only_task(named[0])
@@ -62,6 +67,23 @@ def compare(
     if out and by_budget:
         with files.whole(f"{out}-budgets.png") as draft:
             pictures.budgets(by_budget, draft)
+
+
+def _by_gold(revisions: list[str], task: str | None, out: str | None) -> None:
+    """Each revision beside its own gold rows alone."""
+    from synthesis import files
+    from synthesis.comparison import arms, worth
+
+    named = [arms.Revision(name) for name in revisions]
+    name = task or _only_task(named[0])
+    metric = arms.task_of(named[0], name).metric
+    cases = [worth.read(revision, name, metric) for revision in named]
+    text = "\n".join([f"# {name}", "", *worth.table(cases), "", *worth.note(cases, metric)])
+    print(text)
+    if out:
+        files.write_text(f"{text}\n", f"{out}.md")
+        with files.whole(f"{out}.png") as draft:
+            worth.picture(cases, name, metric, draft)
 
 
 def _only_task(revision: "Revision") -> str:

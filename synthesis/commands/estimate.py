@@ -39,7 +39,10 @@ def estimate(
     print(table([HEAD, *map(cells, [*lines, total(lines)])]))
     print(f"\n{settings.teacher.provider} {settings.teacher.model}; {compare(total(lines), settings.asking.budget)}")
     print(f"~ assumed: {CHARACTERS} characters a token; before a round is mined {ERROR_RATE:.0%} errors. <= at most:")
-    print("answers of teacher.max_tokens. Answers that cannot be used, and are asked for again, come on top.")
+    print(
+        "answers of teacher.max_tokens. Answers in the place of rejected ones (teacher.attempts, method.replacements)"
+    )
+    print("come on top.")
 
 
 def table(rows: list[list[str]]) -> str:

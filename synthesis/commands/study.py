@@ -58,8 +58,10 @@ def study(
             print(f"{label}: left out, as tasks of kind {run.task.kind} have no {arm.needs}")
             continue
         print(f"{label}: {arm.what}", file=sys.stderr)
-        values = arm.overrides(lambda other: experiments[other].asked(task)) | {"tasks": [task]}
-        experiment = experiments[arm.name] = Experiment(label, values, studies.override(content, values, arm.name))
+        values = arm.overrides(lambda other: experiments[other].accepted(task)) | {"tasks": [task]}
+        targets = [f"{stage}@{task}" for stage in plan.targets]
+        experiment = Experiment(label, values, studies.override(content, values, arm.name), targets)
+        experiments[arm.name] = experiment
         print(f"{label}: {'was finished before' if experiment.is_finished() else experiment.run()}", flush=True)
     names = [experiment.name for experiment in experiments.values()]
     compare(names, task=task, out=f"reports/{task}-{name}", **dict.fromkeys(plan.compare, True))

@@ -138,11 +138,12 @@ class Arm:
 
 def read(revision: Revision, name: str) -> Arm:
     """The arm of task `name`. Raises UserError for a revision that does not run the task or lacks its files."""
-    params, paths, task = revision.params, Paths(name), _task(revision, name)
+    params, paths, task = revision.params, Paths(name), task_of(revision, name)
     last = params["rounds"][-1]["next"]
     learned, cost = (revision.json(paths.metrics / file) for file in ("final.json", "cost.json"))
     final, baseline = (revision.table(path) for path in (paths.final_predictions, paths.baseline_predictions))
-    taught = learned["synthetic_rows"] > 0  # else the teacher was asked for the sake of other arms
+    learn = params["method"]["learn"]
+    taught = learned["synthetic_rows"] > 0 or learn == "best"  # else the teacher was asked for the sake of other arms
 
     def spent(q: int) -> dict:
         stages = ["rationales", "seed", *(f"extrapolate{earlier}" for earlier in range(q))]
@@ -157,7 +158,7 @@ def read(revision: Revision, name: str) -> Arm:
         rounds,
         Student(revision.name, task, learned["rows"], learned["gold_rows"], spent(last), _of_test(final)),
         Student(GOLD, task, gold_rows, gold_rows, spending.total([]), _of_test(baseline)),
-        params["method"]["learn"],
+        learn,
         final[final.split != "test"].id.nunique(),
     )
 
@@ -166,7 +167,7 @@ def _of_test(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions[predictions.split == "test"]
 
 
-def _task(revision: Revision, name: str) -> Task:
+def task_of(revision: Revision, name: str) -> Task:
     """The task as the revision describes it; other parameters may be those of an earlier or later day."""
     if name not in revision.tasks:
         there = ", ".join(revision.tasks) or "none"

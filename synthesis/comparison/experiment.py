@@ -1,4 +1,4 @@
-"""One arm as a DVC experiment: whether it is finished, running it, and what it asked the teacher for."""
+"""One arm as a DVC experiment: whether it is finished, running it, and how many rows it accepted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -28,11 +28,15 @@ RAN, SKIPPED = r"^Running stage", r"^Stage '.*' (?:is cached|didn't change)"  # 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A name, the values by the keys of params.yaml that it changes, and all the parameters that this gives."""
+    """A name, the values by the keys of params.yaml that it changes, and all the parameters that this gives.
+
+    targets: the stages that it must reach; none: all.
+    """
 
     name: str
     values: dict[str, Any]
     params: Params
+    targets: list[str] = field(default_factory=list)
 
     @property
     def ref(self) -> str:
@@ -66,7 +70,7 @@ class Experiment:
         values = [f"--set-param={key}={_hydra(value)}" for key, value in self.values.items()]
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where stages find `python`
         with TemporaryFile("w+", encoding="utf-8") as log:
-            words = [*DVC, "run", "--temp", "--name", self.name, *values]
+            words = [*DVC, "run", "--temp", "--name", self.name, *values, *self.targets]
             process = subprocess.Popen(words, stdout=log, stderr=log, env=os.environ | {"PATH": path})
             try:
                 code = process.wait()
@@ -84,10 +88,10 @@ class Experiment:
         ran, skipped = (len(re.findall(pattern, output, re.MULTILINE)) for pattern in (RAN, SKIPPED))
         return f"{ran} stages ran, {skipped} were skipped, {time.monotonic() - began:.0f} s"
 
-    def asked(self, task: str) -> list[int]:
-        """How many rows it asked the teacher for: as seed data, and in each round."""
+    def accepted(self, task: str) -> list[int]:
+        """How many rows of the teacher it accepted: as seed data, and in each round."""
         files = ["seed.json", *(f"round{entry.q}/extrapolate.json" for entry in self.params.rounds)]
-        return [json.loads(self._show((Paths(task).metrics / file).as_posix()))["rows"] for file in files]
+        return [json.loads(self._show((Paths(task).metrics / file).as_posix()))["accepted"] for file in files]
 
     def _show(self, file: str) -> str:
         return _git("show", f"{self.ref}:{file}")

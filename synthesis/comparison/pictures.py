@@ -35,21 +35,43 @@ def budgets(lines: dict[str, dict[int, Student]], file: Path) -> None:
     for place, (name, line) in enumerate(lines.items()):
         look = {"color": GREY, "marker": "o", "linestyle": "--"} if name == GOLD else _look(place - 1)
         _line(axes, list(line), list(line.values()), name, look)
+    _by_gold_rows(axes, sizes)
+    _save(figure, file)
+
+
+def bands(lines: dict[str, dict[int, list[float]]], title: str, metric: str, file: Path) -> None:
+    """Values by the number of gold rows, the first line in grey: a line through the means, a band over all of them."""
+    figure, (axes,) = _figure(1, title, metric)
+    for place, (name, points) in enumerate(lines.items()):
+        look = {"color": GREY, "marker": "o", "linestyle": "--"} if place == 0 else _look(place - 1)
+        sizes, values = list(points), list(points.values())
+        if len(sizes) > 1:
+            axes.fill_between(sizes, *zip(*((min(each), max(each)) for each in values), strict=True), alpha=0.1, lw=0,
+                              color=look["color"])  # fmt: skip
+        axes.plot(sizes, [sum(each) / len(each) for each in values], label=name, markersize=6, lw=1.5, **look)
+    _by_gold_rows(axes, sizes)
+    _save(figure, file)
+
+
+def _by_gold_rows(axes, sizes: list[int]) -> None:
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.set_xlabel("gold budget, rows")
-    _save(figure, file)
 
 
 def _panels(count: int, student: Student) -> tuple:
-    """A figure and its panels, side by side."""
+    """A figure about a student's task and its panels, side by side."""
+    return _figure(count, student.task.name, student.task.metric)
+
+
+def _figure(count: int, title: str, metric: str) -> tuple:
     from matplotlib.figure import Figure
 
     figure = Figure((1.5 + 4.5 * count, 4), layout="constrained")
     panels = figure.subplots(1, count, sharey=True, squeeze=False)[0]
-    panels[0].set_ylabel(f"{student.task.metric.replace('_', ' ')} on test, %")
-    figure.suptitle(student.task.name)
+    panels[0].set_ylabel(f"{metric.replace('_', ' ')} on test, %")
+    figure.suptitle(title)
     return figure, panels
 
 

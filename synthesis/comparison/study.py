@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from copy import deepcopy
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +18,11 @@ from synthesis.tasks.base import CAPABILITIES
 
 FOLDER = Path("studies")
 NAME = re.compile(r"\{(\w+)\}")  # in keys and values: the task, or a value of the arm's list
-COUNTS = {"as_many_as": sum, "as_many_each_round_as": lambda asked: asked[1:]}  # of the rows another arm asked for
+COUNTS = {"as_many_as": sum, "as_many_each_round_as": lambda counts: counts[1:]}  # of accepted rows
 
 
 class Arm(Section):
-    """One arm, or with `for_each` one for each value of that list.
+    """One arm, or with `for_each` one for each value of that list, or for each combination of values of several.
 
     needs: a capability of the kind of task, without which the arm is left out. set: values by the dotted keys of
     params.yaml; {as_many_as: ARM} is a count that is taken from another arm.
@@ -31,7 +31,7 @@ class Arm(Section):
     name: str
     what: str
     needs: Literal[tuple(CAPABILITIES)] | None = None
-    for_each: str | None = None
+    for_each: str | list[str] = []
     set: dict[str, Any] = {}
 
     def fill(self, names: dict[str, Any], common: dict[str, Any]) -> Arm:
@@ -43,22 +43,32 @@ class Arm(Section):
             raise UserError(f"arm `{self.name}`: {{{error.args[0]}}} is neither {{task}} nor its for_each") from None
 
     @property
+    def lists(self) -> list[str]:
+        """The names of the lists that it is repeated for."""
+        return [self.for_each] if isinstance(self.for_each, str) else self.for_each
+
+    @property
     def counted(self) -> list[str]:
         """The arms that counts are taken from."""
         return [arm for value in self.set.values() if _is_count(value) for arm in value.values()]
 
-    def overrides(self, asked: Callable[[str], list[int]]) -> dict[str, Any]:
-        """The values, counts filled in. asked: the rows that an arm asked for, as seed data and in each round."""
+    def overrides(self, accepted: Callable[[str], list[int]]) -> dict[str, Any]:
+        """The values, counts filled in. accepted: the rows that an arm accepted, as seed data and in each round."""
         counts = ((key, *value.items()) for key, value in self.set.items() if _is_count(value))
-        return self.set | {key: COUNTS[how](asked(arm)) for key, (how, arm) in counts}
+        return self.set | {key: COUNTS[how](accepted(arm)) for key, (how, arm) in counts}
 
 
 class Study(Section):
-    """A study's file. compare: what `synthesis compare` shows beside its table. set: overrides for every arm."""
+    """A study's file.
+
+    compare: what `synthesis compare` shows. set: overrides for every arm. targets: the stages that a run must reach; by
+    default all.
+    """
 
     what: str
-    compare: list[Literal["spread", "budgets"]] = []
+    compare: list[Literal["spread", "budgets", "worth"]] = []
     set: dict[str, Any] = {}
+    targets: list[str] = []
     lists: dict[str, list] = {}
     arms: list[Arm] = Field(min_length=1)
 
@@ -67,14 +77,15 @@ class Study(Section):
 
         Raises UserError for a list or an arm that is not there, and for two arms of one name.
         """
-        used = lists.keys() | {arm.for_each for arm in self.arms if arm.for_each}
+        used = lists.keys() | {name for arm in self.arms for name in arm.lists}
         if unknown := used - self.lists.keys():
             raise UserError(f"the study has no list `{min(unknown)}` (there: {', '.join(self.lists) or 'none'})")
         arms = []
-        for name, group in groupby(self.arms, lambda arm: arm.for_each):
+        for names, group in groupby(self.arms, lambda arm: arm.lists):
             entries = list(group)
-            for value in (self.lists | lists)[name] if name else [None]:
-                arms += [arm.fill({"task": task, name: value}, self.set | changes) for arm in entries]
+            for values in product(*((self.lists | lists)[name] for name in names)):
+                filled = {"task": task} | dict(zip(names, values, strict=True))
+                arms += [arm.fill(filled, self.set | changes) for arm in entries]
         for place, arm in enumerate(arms):
             earlier = [other.name for other in arms[:place]]
             if arm.name in earlier:

@@ -6,13 +6,13 @@ own script run.
 
 import base64
 import hashlib
+import textwrap
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from synthesis.report import analyses, sections, tables
+from synthesis.report import analyses, sections, tables, worth
 from synthesis.report.results import Results, Student
-from synthesis.tasks.base import Task
 
 TEMPLATES = Path(__file__).with_name("templates")
 SECTIONS = {
@@ -43,19 +43,28 @@ def markdown(results: Results) -> str:
     lines = [
         f"# {task.name}",
         "",
-        *tables.markdown([head, *(_line(student, task) for student in results.students)]),
+        *textwrap.wrap(worth.sentences(results), 115),
+        "",
+        *tables.markdown([head, *(_line(student, results) for student in results.students)]),
         "",
         f"{task.metric} in %, with 95% intervals over gold rows; ± is the deviation over training seeds.",
-        "The gold baseline learns the gold rows themselves, validation and selection.",
+        "final: all synthetic rows alone. gold baseline: the gold rows alone, validation and selection.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _line(student: Student, task: Task) -> list:
+def _line(student: Student, results: Results) -> list:
+    task = results.run.task
     wrong = f"{student.wrong} of {student.validation}" if student.validation else ""
     by_split = map(student.metrics.get, sections.SPLITS)
     scores = [tables.metric_text(metrics, task) if metrics else "" for metrics in by_split]
-    return [student.name, student.rows, student.new, wrong if student.metrics else "converged", *scores]
+    return [
+        sections.name(student, results),
+        student.rows,
+        student.new,
+        wrong if student.metrics else "converged",
+        *scores,
+    ]
 
 
 def render(results: Results) -> str:

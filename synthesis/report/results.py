@@ -9,20 +9,21 @@ import pandas as pd
 from synthesis import files
 from synthesis.measures.compute import compute
 from synthesis.measures.scores import mined_predictions, score_splits
+from synthesis.mixing import GOLD, SYNTHETIC
 from synthesis.paths import Paths
 from synthesis.run import Run
 from synthesis.teacher import spending
 
-FINAL, BASELINE = "final", "gold baseline"
+FINAL, BASELINE = "final", "gold baseline"  # of all synthetic rows alone, and of all gold rows alone
 
 
 @dataclass(frozen=True)
 class Student:
-    """The students of a round, the final ones, or the gold baseline: one for each training seed.
+    """The students of a round, of the final data, of a mixture, or of gold rows alone: one for each training seed.
 
-    rows: what they learned. new: how many of these the round before had not. metrics: by split; none for a round that
-    converged, in which no student was trained. wrong, validation: how many validation rows the first of them got wrong,
-    and of how many; None for a round that converged and for the baseline, which learns these rows too.
+    rows: what they learned. new: how many of these the round before had not. metrics: by split, those of which they
+    learned no row; none for a round that converged, in which no student was trained. wrong, validation: how many
+    validation rows the first of them got wrong, and of how many; None where there is no such number.
     """
 
     name: str
@@ -35,22 +36,19 @@ class Student:
 
 @dataclass(frozen=True)
 class Results:
-    """students: of the rounds, the final one and the baseline, in this order. rows, rejected: the synthetic rows of all
-    rounds, those that were kept and those that the filters left out. learning: step, split, score, data (Figure 1).
-    cost: by stage. compute: see measures.compute.
+    """students: of the rounds, of the final data, of the mixture if that is what ships, and the gold baseline. ships:
+    the one of these that ships. rows, rejected: the synthetic rows of all rounds, those that were kept and those that
+    the filters left out. learning: step, split, score, data (Figure 1). cost: by stage. compute: see measures.compute.
     """
 
     run: Run
     students: list[Student]
+    ships: Student
     rows: pd.DataFrame
     rejected: pd.DataFrame
     learning: pd.DataFrame
     cost: dict[str, dict]
     compute: dict
-
-    @property
-    def final(self) -> Student:
-        return self.students[-2]
 
     @property
     def baseline(self) -> Student:
@@ -60,6 +58,11 @@ class Results:
     def metric(self) -> str:
         """The metric's name in a sentence."""
         return self.run.task.metric.replace("f1", "F1")
+
+    @property
+    def tested(self) -> int:
+        """How many rows test has."""
+        return files.read_json(self.run.paths.metrics / "gold.json")["test"]
 
     def on_test(self, student: Student) -> tuple[float, float, float]:
         """The student's metric on test in %, between the ends of its interval: low, value, high."""
@@ -76,14 +79,19 @@ def gather(run: Run) -> Results:
     rows, rejected = files.read(paths.train(run.last)), files.read(paths.rejected(run.last))
     fits = [files.read_json(metrics / f"round{entry.q}" / "train.json") for entry in run.params.rounds]
     usages = {stage: spending.usage(file) for stage, file in spending.files(run.task.name, run.params).items()}
+    learned = files.read_json(metrics / "final.json")
+    own = {SYNTHETIC: _final(run, rows, learned["synthetic"]["rows"]), GOLD: _baseline(run)}
+    ships = own.get(learned["ships"]) or _mixture(run, learned)
+    students = [*_rounds(run, rows), own[SYNTHETIC], *([ships] if ships not in own.values() else []), own[GOLD]]
     return Results(
         run,
-        students=[*_rounds(run, rows), _final(run, rows), _baseline(run)],
+        students,
+        ships,
         rows=rows,
         rejected=rejected,
         learning=_learning(paths),
         cost={**usages, "total": spending.total(list(usages.values()))},
-        compute=compute(fits, files.read_json(metrics / "final.json")),
+        compute=compute(fits, learned["synthetic"]),
     )
 
 
@@ -99,10 +107,14 @@ def _rounds(run: Run, rows: pd.DataFrame) -> list[Student]:
     return students
 
 
-def _final(run: Run, rows: pd.DataFrame) -> Student:
-    learned = files.read_json(run.paths.metrics / "final.json")
-    new = int((rows["round"] == run.last).sum()) if learned["synthetic_rows"] else learned["gold_rows"]
-    return _student(run, FINAL, learned["rows"], new, files.read(run.paths.final_predictions))
+def _final(run: Run, rows: pd.DataFrame, learned: int) -> Student:
+    predictions = files.read(run.paths.synthetic_predictions)
+    return _student(run, FINAL, learned, int((rows["round"] == run.last).sum()), predictions)
+
+
+def _mixture(run: Run, learned: dict) -> Student:
+    predictions = files.read(run.paths.final_predictions)
+    return Student(learned["ships"], learned["rows"], learned["gold_rows"], _on_test(run, predictions))
 
 
 def _student(run: Run, name: str, rows: int, new: int, predictions: pd.DataFrame) -> Student:
@@ -114,12 +126,16 @@ def _student(run: Run, name: str, rows: int, new: int, predictions: pd.DataFrame
 def _baseline(run: Run) -> Student:
     predictions = files.read(run.paths.baseline_predictions)
     rows = predictions[predictions.split != "test"].id.nunique()
-    return Student(BASELINE, rows, rows, {"test": score_splits(run.task, predictions)["test"]})
+    return Student(BASELINE, rows, rows, _on_test(run, predictions))
+
+
+def _on_test(run: Run, predictions: pd.DataFrame) -> dict:
+    return {"test": score_splits(run.task, predictions)["test"]}
 
 
 def _learning(paths: Paths) -> pd.DataFrame:
-    """Figure 1: training and test score step by step, of the final student and of the one that learns gold rows."""
-    curves = {"final data": paths.final_curve, "gold": paths.baseline_curve}
+    """Figure 1: training and test score step by step, of the student of the final data and of the one of gold rows."""
+    curves = {"final data": paths.synthetic_curve, "gold": paths.baseline_curve}
     splits = {"train_accuracy": "training", "test_score": "test"}
     parts = []
     for data, file in curves.items():

@@ -3,14 +3,12 @@
 import pandas as pd
 
 from synthesis import files
-from synthesis.measures import paired
 from synthesis.measures.scores import mined_predictions
-from synthesis.report import figures, recipe, tables
-from synthesis.report.results import Results
+from synthesis.report import figures, recipe, tables, worth
+from synthesis.report.results import Results, Student
 from synthesis.report.tables import Number, Table
 from synthesis.tasks.base import Task
 
-LEVEL = 0.05  # a difference with a smaller p value is called more than chance
 SPLITS = ["validation", "test"]
 REASON_ROWS = 3  # rows that are shown of each reason to reject one
 HIDDEN = ["also in test"]  # they are test rows, which nobody should read
@@ -25,16 +23,16 @@ METHODS = {"s3": "S3", "zerogen": "ZeroGen, as many rows"}
 
 def headline(results: Results) -> dict:
     """What came of the run, in a sentence and in numbers, and what to look at."""
-    run, final, gold, cost = results.run, results.final, results.baseline, results.cost["total"]
+    run, ships, gold, cost = results.run, results.ships, results.baseline, results.cost["total"]
     tokens_in, tokens_out = (tables.count(cost[key]).text for key in ("tokens_in", "tokens_out"))
     return {
         "kind": run.task.kind,
-        "verdict": verdict(results),
+        "verdict": worth.sentences(results),
         "by_rules": all(model.startswith("template/") for model in results.rows.model),
         "figures": [
-            (f"final student, test {results.metric}", *_interval(*results.on_test(final))),
-            (f"gold baseline, test {results.metric}", *_interval(*results.on_test(gold))),
-            ("rows learned", f"{final.rows:,}", f"gold baseline: {gold.rows:,}"),
+            (f"what ships, test {results.metric}", *_interval(*results.on_test(ships))),
+            (f"gold rows alone, test {results.metric}", *_interval(*results.on_test(gold))),
+            ("rows learned", f"{ships.rows:,}", f"gold rows alone: {gold.rows:,}"),
             ("answers of the teacher", f"{cost['calls']:,}", "new ones and stored ones"),
             ("tokens", f"{cost['tokens_at_most']:,}", f"{tokens_in} in, {tokens_out} out"),
             ("dollars", tables.dollars(cost["dollars"]).text, "all answers"),
@@ -45,29 +43,6 @@ def headline(results: Results) -> dict:
     }
 
 
-def verdict(results: Results) -> str:
-    """The final student against the gold baseline, row by row of test, as `synthesis compare` does."""
-    run, final, gold = results.run, results.final, results.baseline
-    predictions = [files.read(path) for path in (run.paths.final_predictions, run.paths.baseline_predictions)]
-    scores = [paired.scores(run.task, rows[rows.split == "test"]) for rows in predictions]
-    p = paired.p_value(run.task, *scores)
-    final_value, gold_value = (results.on_test(student)[1] for student in (final, gold))
-    metrics = files.read_json(run.paths.metrics / "final.json")
-    parts = {"synthetic": metrics["synthetic_rows"], "gold": metrics["gold_rows"]}
-    learned = " and ".join(f"{rows:,} {kind}" for kind, rows in parts.items() if rows)
-    learned += " rows with their labels shuffled" if run.params.method.learn == "shuffled" else " rows"
-    result = f"Taught by {learned}, the student reaches {final_value:.1f}% {results.metric} on test"
-    alone, tested = f"{gold.rows:,} gold rows alone teach it", f"{len(scores[0]):,} test rows"
-    if not (difference := round(final_value - gold_value, 1)):
-        return f"{result}, as much as {alone} ({tested})."
-    finding = "more than chance" if p < LEVEL else "not shown to be more than chance"
-    p_text = tables.p_text(p)
-    return (
-        f"{result}: {abs(difference)} points {'above' if difference > 0 else 'below'} what {alone}, a difference that "
-        f"is {finding} on {tested} (p {p_text if p_text.startswith('<') else f'= {p_text}'})."
-    )
-
-
 def _interval(low: float, value: float, high: float) -> tuple[str, str]:
     return f"{value:.1f}%", f"95%: {low:.1f} to {high:.1f}"
 
@@ -76,10 +51,10 @@ def _interval(low: float, value: float, high: float) -> tuple[str, str]:
 
 
 def rounds(results: Results) -> dict:
-    """Every round's student beside the gold baseline, and how they learned."""
+    """Every round's student beside the gold baseline, how they learned, and how it was chosen what ships."""
     lines = [
         [
-            student.name,
+            name(student, results),
             tables.count(student.rows),
             tables.count(student.new),
             tables.part(student.wrong, student.validation),
@@ -94,14 +69,38 @@ def rounds(results: Results) -> dict:
     return {
         "metric": results.metric,
         "table": Table(
-            "Students of the rounds, the final one, and the gold baseline",
+            "Students of the rounds, of the final data, and of gold rows alone",
             ["student", "rows", "new", "wrong on validation", *SPLITS],
             lines,
         ),
         "converged": [student.name for student in results.students if not student.metrics],
+        "judged": _judged(results),
         "picture": figures.svg(draw_rounds(results)),
         "learning": figures.svg(figures.curves(curves, "step", f"{results.metric}, %", whole=True)),
     }
+
+
+def name(student: Student, results: Results) -> str:
+    """What a table calls the student."""
+    return f"{student.name}, ships" if student is results.ships else student.name
+
+
+def _judged(results: Results) -> Table:
+    """What cross-validation on gold rows said; no rows where nothing was chosen."""
+    judged = files.read_json(results.run.paths.choice)["judged"]
+    return Table(
+        "Cross-validation on gold rows, which chose what ships",
+        ["learned", "gold rows asked about", results.metric, "beside gold alone", "standard error"],
+        [
+            [
+                name,
+                tables.count(row["judged"]),
+                tables.percent(row["score"]),
+                *(tables.percent(row.get(key)) for key in ("difference", "error")),
+            ]
+            for name, row in judged.items()
+        ],
+    )
 
 
 def draw_rounds(results: Results):

@@ -1,6 +1,7 @@
 """One lesson: a fresh student for each training seed learns the rows and is asked about all gold rows."""
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ from synthesis.tasks.base import Task
 
 CURVE = ["step", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
 # Modules of no kind, and those that tasks name.
-OWN = ("base", "lesson", "tuning", "training", "steps", "forward", "embedding", "classifier", "probe", "reader")
+OWN = "base", "lesson", "folds", "tuning", "training", "steps", "forward", "embedding"
+OWN += "classifier", "probe", "reader"
 WATCHED = 200  # test rows that a curve is drawn of
 
 
@@ -72,6 +74,13 @@ def learn(
             predictions.append(predicted)
     curve = pd.concat([student.curve.assign(seed=seed) for seed, student in enumerate(students)])
     return Outcome(students[0], pd.concat(predictions), curve)
+
+
+def try_out(task: Task, lesson: Lesson, asked: pd.DataFrame) -> pd.Series:
+    """The metric on each gold row that is asked about, by id, of a student of the lesson's first seed."""
+    student = fit(task, replace(lesson, seeds=lesson.seeds[:1]))[0]
+    predictions = task.predictions(asked, student.predict(task.inputs(asked)), lesson.names)
+    return task.scores(predictions)[task.metric].set_axis(predictions.id)
 
 
 def examples(task: Task, rows: pd.DataFrame) -> Examples:

@@ -9,7 +9,7 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 
 from synthesis import UserError
 from synthesis.students.base import Examples, Lesson
@@ -94,8 +94,9 @@ def fit(lesson: Lesson) -> list[Probe]:
         truth = np.array([names.index(label) for label in lesson.selection.goals])
         scores = [each.fit(features, targets).score(held_out, truth) for each in regressions]
     else:
-        folds = StratifiedKFold(min(5, max(2, np.bincount(targets).max())), shuffle=True, random_state=0)
-        scores = [cross_val_score(each, features, targets, cv=folds).mean() for each in regressions]
+        folds = StratifiedGroupKFold(min(5, max(2, np.bincount(targets).max())), shuffle=True, random_state=0)
+        _, groups = np.unique(features, axis=0, return_inverse=True)  # a row that is learned twice stays together
+        scores = [cross_val_score(each, features, targets, groups=groups, cv=folds).mean() for each in regressions]
     best = regressions[scores.index(max(scores))].fit(features, targets)
 
     weight = np.zeros((len(names), features.shape[1]), np.float32)

@@ -12,7 +12,7 @@ from synthesis.teacher import spending
 from synthesis.teacher.request import Answer, Check, Provider, Request
 
 if TYPE_CHECKING:
-    from synthesis.params import Teacher as Settings
+    from synthesis.params import Section
     from synthesis.run import Run
 
 
@@ -35,21 +35,18 @@ class Teacher:
         self.asks: list[dict] = []  # what each `ask` has used
         self.log = {"asked": 0, "stored": 0, "seconds": 0.0}
 
-    def ask(
-        self, requests: Iterable[Request], check: Check | None = None, teacher: Settings | None = None
-    ) -> list[Answer]:
+    def ask(self, requests: Iterable[Request], check: Check | None = None, **sections: Section) -> list[Answer]:
         """One answer for each request, in their order.
 
-        check: the task's own judgement of an answer. teacher: settings for these requests in place of params.teacher.
+        check: the task's own judgement of an answer. sections: `teacher` or `asking` in the place of those of params.
         Raises UserError when the settings are wrong, the endpoint cannot be used, or the budget is reached; what was
         answered by then stays in the response store.
         """
         from synthesis import files  # late, like the loop: they need pandas
         from synthesis.teacher.loop import Asking
 
-        run, requests = self.run, list(requests)
-        if teacher:
-            run = dataclasses.replace(run, params=run.params.model_copy(update={"teacher": teacher}))
+        requests = list(requests)
+        run = dataclasses.replace(self.run, params=self.run.params.model_copy(update=sections))
         title = f"{run.task.name} {requests[0].step}" if requests else run.task.name
         asking = Asking(provider(run), requests, run.params, title, check, spending.total([self.before, *self.asks]))
         answers = asyncio.run(asking.run())

@@ -18,6 +18,8 @@ from synthesis.tasks.base import Material
 from synthesis.teacher.prompt import Prompt
 from synthesis.teacher.request import Request
 
+FAR = 1_000_000  # replacements and feedback of round q take samples from q * FAR on, which no other round takes
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -1,0 +1,81 @@
+"""The choice of what ships: gold rows alone, synthetic rows alone, or a mixture, by cross-validation on gold rows.
+
+No row of test has a part in it. A synthetic row that comes from a gold row, or repeats it, would give the answer to
+that row away: where a student is asked about the gold row, it has not learned the synthetic one.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from synthesis import UserError
+from synthesis.filters import held_out
+from synthesis.filters.rows import Rows
+from synthesis.mixing import BALANCED, GOLD, SYNTHETIC, mix
+from synthesis.params import Method
+from synthesis.params import Student as Settings
+from synthesis.run import Run
+from synthesis.students.folds import Candidate, Fold, Gold, behind, cross_validate, cut, whole_budget
+from synthesis.tasks.base import Task
+
+RIVALS = BALANCED, SYNTHETIC  # what may ship in the place of GOLD
+
+
+def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alone: pd.Series) -> pd.DataFrame:
+    """The metric on each gold row that the teacher has not seen, by what was learned: index id, GOLD and RIVALS.
+
+    settings: of all students, those that are best for gold rows alone. alone: of each gold row by id, the metric of a
+    student of gold rows alone that had not learned it. Raises UserError when the teacher has seen all gold rows.
+    """
+    task, budget, selection = run.task, whole_budget(gold), gold["selection"].id
+    seen = gold["validation"].id if sees_validation(run.params.method) else ()
+    unseen = budget.id[~budget.id.isin(seen)]
+    if unseen.empty:
+        raise UserError(
+            "method.learn: best has no gold row to judge by, as the teacher has seen them all: set gold.protocol: "
+            "honest, method.examples: 0, or what is learned"
+        )
+
+    def learned(name: str, fold: Fold) -> tuple[pd.DataFrame, pd.DataFrame]:
+        mixture = mix(name, task, without(task, synthetic, fold.asked), fold.learned, run.params.seed)
+        return mixture.rows, mixture.checkpoint(fold.learned[fold.learned.id.isin(selection)])
+
+    rivals = {name: Candidate(settings, lambda fold, name=name: learned(name, fold)) for name in RIVALS}
+    folds, labels = cut(task, budget, run.params.method.folds), task.labels(budget)
+    return cross_validate(task, folds, rivals, labels, alone.loc[unseen].to_frame(GOLD))
+
+
+def sees_validation(method: Method) -> bool:
+    """Whether the teacher is shown validation rows, or what helped with them, beside a row's own parent or context."""
+    return method.examples > 0 or method.add == "feedback"
+
+
+def without(task: Task, synthetic: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
+    """The synthetic rows that have nothing to do with the gold rows which will be asked about.
+
+    Left out is what was extrapolated from one of them, is about the premise or context of one, or equals, quotes or
+    nearly equals one.
+    """
+    related = synthetic.parent.isin(asked.id) | task.groups(synthetic).isin(task.groups(asked))
+    related.iloc[[place for place, _ in held_out.leaks(Rows(synthetic, task), Rows(asked, task))]] = True
+    return synthetic[~related]
+
+
+def compare(scores: pd.DataFrame) -> dict[str, dict]:
+    """By what was learned: its mean score, on how many rows; beside GOLD the difference and its standard error."""
+    table = {}
+    for name in scores:
+        table[name] = {"score": round(float(scores[name].mean()), 4), "judged": int(scores[name].count())}
+        if name != GOLD:
+            difference, error = behind(scores, name, GOLD)
+            table[name] |= {"difference": round(difference, 4), "error": round(error, 4)}
+    return table
+
+
+def choose(table: dict[str, dict]) -> str:
+    """What ships: GOLD, unless a rival is better by more than one standard error; of several such the best one.
+
+    The rule of one standard error (Breiman et al., 1984, section 3.4.3): of what cannot be told apart the simplest.
+    """
+    better = [name for name in table if name != GOLD and table[name]["difference"] > table[name]["error"]]
+    return max(better, key=lambda name: table[name]["score"], default=GOLD)

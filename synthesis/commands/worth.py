@@ -1,0 +1,70 @@
+"""`synthesis worth`: whether the teacher is likely to be worth its price."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def worth(
+    task: Annotated[str, Argument(metavar="TASK", help="A task of params.yaml.")],
+    rows: Annotated[int, Option(metavar="N", min=10, help="How many rows the teacher writes as a sample.")] = 100,
+) -> None:
+    """Tell from a small sample of the teacher's rows whether more of them are likely to pay.
+
+    The teacher writes the first rows of the seed data, which a later run finds in the response store. By
+    cross-validation on gold rows a student that learns them, alone or beside gold rows, is compared with one of gold
+    rows alone. Rows of test have no part in it. First run: dvc repro gold@TASK baseline@TASK
+
+    Example: synthesis worth reviews
+    """
+    from synthesis import choice, files, params
+    from synthesis.filters import sift
+    from synthesis.rows import synthesize
+    from synthesis.run import Run
+    from synthesis.teacher import plans
+
+    settings = params.load()
+    sample = settings.one(task).model_copy(update={"seed_rows": rows})
+    run = Run.of(task, settings.model_copy(update={"task": settings.task | {task: sample}}))
+    gold, labels, alone = run.gold(), files.read_json(run.paths.labels), files.read(run.paths.baseline_folds)
+    picked = run.student.changed(files.read_json(run.paths.metrics / "baseline.json")["picked"])
+    reasons = files.read(run.paths.rationales)
+    plan = plans.seed(run, labels, reasons, files.read(run.paths.contexts), gold["validation"])
+    written, metrics = synthesize(run, plan, 0)
+    written = sift(written, written.head(0), gold, run)
+    written = written[written.rejected == ""]
+    scores = choice.judge(run, written, gold, picked, alone.set_index("id").score)
+    print("\n".join(findings(choice.compare(scores), len(written), metrics, run.task.metric.replace("f1", "F1"))))
+
+
+def findings(judged: dict[str, dict], rows: int, metrics: dict, metric: str) -> list[str]:
+    """What the sample says, line by line; the last one is what follows."""
+    from synthesis.mixing import GOLD
+    from synthesis.report.tables import dollars, markdown
+    from synthesis.report.worth import LEARNED
+
+    head = ["learned", "gold rows asked about", f"{metric}, %", "beside gold alone", "standard error"]
+    table = [
+        [LEARNED[name], row["judged"], *(_points(row.get(key)) for key in ("score", "difference", "error"))]
+        for name, row in judged.items()
+    ]
+    paid = f"{metrics['calls']:,} answers, {dollars(metrics['dollars']).text}"
+    title = f"{rows:,} rows of the teacher ({paid}), by cross-validation on gold rows:"
+    last = verdict([row for name, row in judged.items() if name != GOLD])
+    return [title, "", *markdown([head, *table]), "", last]
+
+
+def verdict(rivals: list[dict]) -> str:
+    """Whether more rows are likely to pay: what learned some, beside gold rows alone, by more than a standard error."""
+    best = max(rivals, key=lambda row: row["difference"])
+    if best["difference"] > best["error"]:
+        return "More rows are likely to pay: these bring more than their standard error already."
+    if best["difference"] < -best["error"]:
+        return "More rows are not likely to pay: gold rows alone are better by more than the standard error."
+    return "Whether more rows would pay cannot be told from these: the difference is within its standard error."
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
