@@ -53,8 +53,9 @@ class Repository:
 
     def run(self, *words: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess:
         tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        store = str(self.folder.parent / "teacher.sqlite")
-        environment = {**os.environ, **LOCAL, "PATH": tools, "TEACHER_STORE": store, **env}
+        beside = {"TEACHER_STORE": "teacher.sqlite", "DVC_SITE_CACHE_DIR": "dvc"}
+        beside = {name: str(self.folder.parent / file) for name, file in beside.items()}
+        environment = {**os.environ, **LOCAL, "PATH": tools, **beside, **env}
         environment.pop("PYTHONPATH", None)
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the stages of a pipeline compile the same files
         done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=900)
@@ -132,7 +133,7 @@ def commit(repository: Repository, message: str) -> None:
 
 
 def copied(repository: Repository, place: Path) -> Repository:
-    """A copy with all that lies beside it: the response store."""
+    """A copy with all that lies beside it: the response store, and what dvc keeps outside of a repository."""
     shutil.copytree(repository.folder.parent, place, dirs_exist_ok=True, symlinks=True)
     return Repository(place / "repository")
 
@@ -172,11 +173,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def reproduced(once) -> Repository:
+def untouched(once) -> Repository:
+    """A repository in which nothing has run yet, with its code compiled. Only read its files: `fresh` is a copy."""
+
+    def prepare(folder: Path) -> None:
+        checkout(folder / "repository").run("python", "-m", "compileall", "-q", "stages", "synthesis")
+
+    return once("untouched", prepare)
+
+
+@pytest.fixture(scope="session")
+def reproduced(once, untouched) -> Repository:
     """A repository in which `dvc repro` has run. Only read its files: `repository` is a copy."""
 
     def prepare(folder: Path) -> None:
-        repository = checkout(folder / "repository")
+        repository = copied(untouched, folder)
         repository.repro()
         commit(repository, "reproduced")
 
@@ -201,7 +212,7 @@ def experiments(once, reproduced) -> Repository:
 
 
 @pytest.fixture(scope="session")
-def all_kinds(once, reproduced, tmp_path_factory) -> Repository:
+def all_kinds(once, untouched, reproduced, tmp_path_factory) -> Repository:
     """A repository in which `dvc repro` has run for tasks of all kinds. Only read its files: `side_by_side` is a copy.
 
     Each task runs in a repository of its own, since after each stage dvc writes all of dvc.lock anew.
@@ -211,7 +222,7 @@ def all_kinds(once, reproduced, tmp_path_factory) -> Repository:
         whole = copied(reproduced, folder)
         people.add(whole)
         for task in people.ROWS:
-            part = checkout(tmp_path_factory.mktemp(task) / "repository")
+            part = copied(untouched, tmp_path_factory.mktemp(task))
             part.run("dvc", "cache", "dir", "--local", str(whole.folder / ".dvc" / "cache"))
             people.add(part)
             part.set({"tasks": [task]})
@@ -238,9 +249,9 @@ def side_by_side(all_kinds, tmp_path) -> Repository:
 
 
 @pytest.fixture
-def fresh(tmp_path) -> Repository:
-    """A repository in which nothing has run yet."""
-    return checkout(tmp_path / "repository")
+def fresh(untouched, tmp_path) -> Repository:
+    """A repository of the test's own in which nothing has run yet."""
+    return copied(untouched, tmp_path)
 
 
 @pytest.fixture(autouse=True, scope="session")

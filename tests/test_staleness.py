@@ -10,7 +10,7 @@ def round_from(step: str, q: int, last: int = 1) -> set[str]:
     first = {f"{name}@reviews-round{q}" for name in steps[steps.index(step) :]}
     rest = {f"{name}@reviews-round{r}" for r in range(q + 1, last + 1) for name in steps}
     looks = {f"{name}@reviews" for name in ("quality", "coverage", "audit", "diagnose", "report", "card")}
-    return first | rest | looks | {"evaluate@reviews"}
+    return first | rest | looks | {"choose@reviews", "evaluate@reviews"}
 
 
 def test_nothing_changed(repository):
@@ -80,14 +80,16 @@ def test_other_tasks_param(repository):
 
 def test_training_param(repository):
     repository.set({"student.weight_decay": 3.0})
-    trains = {"train@reviews-round0", "train@reviews-round1", "evaluate@reviews", "baseline@reviews"}
+    trains = {"train@reviews-round0", "train@reviews-round1", "baseline@reviews", "choose@reviews", "evaluate@reviews"}
     assert repository.stale() == trains | {"report@reviews", "card@reviews"}
 
 
 def test_rounds_two_three_two(repository):
     two = [{"q": 0, "next": 1}, {"q": 1, "next": 2}]
     repository.change(rounds=[*two, {"q": 2, "next": 3}])
-    assert set(repository.repro()) == round_from("train", 2, last=2)
+    assert repository.stale() == round_from("train", 2, last=2)
+    steps = [f"{name}@reviews-round2" for name in ("train", "mine", "extrapolate", "combine")]
+    assert repository.repro(steps[-1]) == steps
     repository.change(rounds=two)
     assert repository.repro() == []
 

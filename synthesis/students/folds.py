@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from synthesis import UserError
 from synthesis.params import Student as Settings
@@ -46,6 +45,8 @@ def cut(task: Task, rows: pd.DataFrame, count: int) -> list[Fold]:
 
     Raises UserError for fewer groups than folds.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # late: not all who use folds cut them
+
     groups, strata = task.groups(rows), task.strata(rows)
     if groups.nunique() < count:
         raise UserError(f"method.folds is {count}, and task `{task.name}` has {groups.nunique()} groups of gold rows")
