@@ -40,6 +40,7 @@ SMALL = {
     "task.reviews.seed_rows": 40,
     "method.rationales_per_label": 20,
     "student.kind": "words",
+    "method.learn": "synthetic",
     "baseline.tune": None,
     "coverage.sample": 20,
 }

@@ -83,11 +83,12 @@ def test_progen_shows_what_helped(repository):
 
 
 @pytest.mark.parametrize(
-    ("learn", "synthetic", "gold"), [("synthetic", 1, 0), ("gold", 0, 120), ("both", 1, 90), ("shuffled", 1, 0)]
+    ("learn", "synthetic", "gold"), [("synthetic", 1, 0), ("gold", 0, 120), ("both", 1, 120), ("shuffled", 1, 0)]
 )
 def test_what_the_final_student_learns(repository, learn, synthetic, gold):
     repository.set({"method.learn": learn})
-    repository.stage("evaluate", "reviews")
+    for name in ("choose", "evaluate"):
+        repository.stage(name, "reviews")
     told = metric(repository, "final.json")
     assert told["gold_rows"] == gold
     assert told["synthetic_rows"] == synthetic * len(read(repository, "round2/train.parquet"))
@@ -98,7 +99,8 @@ def test_what_the_final_student_learns(repository, learn, synthetic, gold):
 
 def test_gold_rows_are_repeated_until_they_are_as_many_as_synthetic_ones(repository):
     repository.set({"method.learn": "gold-repeated"})
-    repository.stage("evaluate", "reviews")
+    for name in ("choose", "evaluate"):
+        repository.stage(name, "reviews")
     told = metric(repository, "final.json")
     assert (told["synthetic_rows"], told["gold_rows"]) == (0, len(read(repository, "round2/train.parquet")))
 

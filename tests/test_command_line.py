@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-COMMANDS = ["new-task", "estimate", "compare", "study", "lineage", "publish"]
+COMMANDS = ["new-task", "estimate", "worth", "compare", "study", "lineage", "publish"]
 GROUPS = {"store": ["info", "prune", "export", "import"], "batches": ["list", "cancel"]}
 SLOW = "pandas", "pydantic", "torch", "sklearn", "transformers", "dvc", "matplotlib", "huggingface_hub", "openai"
 

@@ -21,7 +21,7 @@ from tests.conftest import LOCAL, ROOT, Repository
 
 # What gold rows alone are learned by.
 KINDS = [{"kind": "probe"}, {"kind": "finetune"}, {"kind": "setfit", "learning_rate": 2e-5}]
-GOLD = {"baseline.tune": KINDS}
+GOLD = {"baseline.tune": KINDS, "method.learn": "synthetic"}
 ACCEPTED = {"s3": [500, 120, 90]}  # as seed data, and in two rounds
 # What each arm changes in params.yaml.
 ARMS = {
@@ -117,7 +117,10 @@ def test_chosen_arms_bring_those_that_they_need(write):
         ("what: a study\narms: []", "arms: list should have at least 1 item"),
         ("arms: [{name: a, sett: {}}]", "what is missing; arms.0.what is missing; arms.0.sett is not a parameter"),
         ("what: w\narms: [{name: a, what: w, needs: wings}]", "arms.0.needs: input should be 'labels' or 'rationales'"),
-        ("what: w\ncompare: [all]\narms: [{name: a, what: w}]", "compare.0: input should be 'spread' or 'budgets'"),
+        (
+            "what: w\ncompare: [all]\narms: [{name: a, what: w}]",
+            "compare.0: input should be 'spread', 'budgets' or 'worth'",
+        ),
         ("what: w\narms: [{name: a, what: w, for_each: x}]", "the study has no list `x` (there: none)"),
         ("what: w\narms: [{name: '{x}', what: w}]", "arm `{x}`: {x} is neither {task} nor its for_each"),
         ("what: w\nlists: {x: [1, 2]}\narms: [{name: a, what: w, for_each: x}]", "two arms would be called `a`"),
@@ -252,7 +255,7 @@ def test_an_arm_that_fails_stops_the_study(fresh):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nonsense"], "there is no study studies/nonsense.yaml (there: arms, budgets, prompts)"),
+        (["nonsense"], "there is no study studies/nonsense.yaml (there: arms, budgets, prompts, worth)"),
         (["arms", "--set", "seed"], "--set seed: there is no `=` in it"),
         (["arms", "--set", "seed=-1"], "arm `s3`: seed: input should be greater than or equal to 0"),
         (["arms", "--arms", "s4"], "the study has no arm `s4` (there: s3, no-extrapolation,"),
