@@ -6,7 +6,7 @@ It is method.learn; or, if that is best, what cross-validation on gold rows pref
 settings that gold rows picked for themselves. Rows of test have no part in it.
 """
 
-from synthesis import choice, files
+from synthesis import choice, files, transfer
 from synthesis.run import Run, stage
 
 
@@ -16,7 +16,7 @@ def main(run: Run) -> None:
     if learn == "best":
         picked = files.read_json(paths.metrics / "baseline.json")["picked"]
         alone = files.read(paths.baseline_folds).set_index("id").score
-        synthetic, settings = files.read(paths.train(run.last)), run.student.changed(picked)
+        synthetic, settings = transfer.final_rows(run), run.student.changed(picked)
         judged = choice.compare(choice.judge(run, synthetic, run.gold(), settings, alone))
         chosen = {"ships": choice.choose(judged), "picked": picked, "judged": judged}
     files.write_json(chosen, paths.choice)

@@ -6,8 +6,6 @@ Where gold rows alone were chosen, it is the student of the gold baseline. Besid
 rows alone takes the test, as in S3: it shows what the teacher's rows teach by themselves.
 """
 
-import pandas as pd
-
 from synthesis import files, transfer
 from synthesis.measures import paired
 from synthesis.measures.equivalent import gold_equivalent
@@ -39,14 +37,11 @@ def main(run: Run) -> None:
 
 def teach(run: Run, what: str, settings: Settings) -> tuple[Outcome, dict]:
     """The outcome of a student of this mixture, and its metrics: scores on splits of which it has learned no row."""
-    task, gold, method = run.task, run.gold(), run.params.method
-    written = files.read(run.paths.train(run.last))
-    if method.transfer.file and method.transfer.into == "final":
-        seed = transfer.read(task, method.transfer.file, files.read_json(run.paths.labels))
-        written = pd.concat([seed, written[written["round"] > 0]])
-    mixture = mix(what, task, written, whole_budget(gold), run.params.seed)
+    task, gold, written, seed = run.task, run.gold(), transfer.final_rows(run), run.params.seed
+    mixture = mix(what, task, written, whole_budget(gold), seed)
     selection = mixture.checkpoint(gold["selection"])
-    settings = best_settings(task, mixture.rows, gold, settings, method.tune or [])
+    held_back = mix(what, task, written, gold["validation"], seed)  # settings are tried on rows that are not learned
+    settings = best_settings(task, held_back.rows, gold, settings, run.params.method.tune or [])
     outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True)
     metrics = outcome.metrics(task)
     if len(mixture.gold):

@@ -37,12 +37,15 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alo
         )
 
     def learned(name: str, fold: Fold) -> tuple[pd.DataFrame, pd.DataFrame]:
-        mixture = mix(name, task, without(task, synthetic, fold.asked), fold.learned, run.params.seed)
+        mixture = mix(name, task, fold.synthetic, fold.learned, run.params.seed)
         return mixture.rows, mixture.checkpoint(fold.learned[fold.learned.id.isin(selection)])
 
     rivals = {name: Candidate(settings, lambda fold, name=name: learned(name, fold)) for name in RIVALS}
-    folds, labels = cut(task, budget, run.params.method.folds), task.labels(budget)
-    return cross_validate(task, folds, rivals, labels, alone.loc[unseen].to_frame(GOLD))
+    rows = Rows(synthetic, task)
+    folds = [
+        fold._replace(synthetic=without(task, rows, fold.asked)) for fold in cut(task, budget, run.params.method.folds)
+    ]
+    return cross_validate(task, folds, rivals, task.labels(budget), alone.loc[unseen].to_frame(GOLD))
 
 
 def sees_validation(method: Method) -> bool:
@@ -50,14 +53,15 @@ def sees_validation(method: Method) -> bool:
     return method.examples > 0 or method.add == "feedback"
 
 
-def without(task: Task, synthetic: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
+def without(task: Task, rows: Rows, asked: pd.DataFrame) -> pd.DataFrame:
     """The synthetic rows that have nothing to do with the gold rows which will be asked about.
 
     Left out is what was extrapolated from one of them, is about the premise or context of one, or equals, quotes or
     nearly equals one.
     """
+    synthetic = rows.table
     related = synthetic.parent.isin(asked.id) | task.groups(synthetic).isin(task.groups(asked))
-    related.iloc[[place for place, _ in held_out.leaks(Rows(synthetic, task), Rows(asked, task))]] = True
+    related.iloc[[place for place, _ in held_out.leaks(rows, Rows(asked, task))]] = True
     return synthetic[~related]
 
 

@@ -2,9 +2,21 @@
 
 import pandas as pd
 
-from synthesis import UserError, source
+from synthesis import UserError, files, source
+from synthesis.run import Run
 from synthesis.tasks.base import Task
 from synthesis.tasks.cells import check_labels, check_texts, spelled
+
+
+def final_rows(run: Run) -> pd.DataFrame:
+    """The synthetic rows of all rounds; with method.transfer.into: final, theirs in the place of the seed data.
+
+    Raises UserError as `read` does.
+    """
+    rows, theirs = files.read(run.paths.train(run.last)), run.params.method.transfer
+    if not theirs.file or theirs.into != "final":
+        return rows
+    return pd.concat([read(run.task, theirs.file, files.read_json(run.paths.labels)), rows[rows["round"] > 0]])
 
 
 def read(task: Task, file: str, labels: list[str]) -> pd.DataFrame:

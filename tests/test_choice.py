@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages import evaluate
 from synthesis import UserError, choice, files
+from synthesis.filters.rows import Rows
 from synthesis.mixing import GOLD, SYNTHETIC, mix
 from synthesis.params import Task as Settings
+from synthesis.run import Run
 from synthesis.students import folds, lesson
 from synthesis.students.tuning import best_for_gold
 from synthesis.tasks import classification, pair
@@ -24,7 +27,7 @@ VOCABULARY = 400  # words that tell a label, half of them each
 
 @pytest.fixture(autouse=True)
 def naive_bayes(monkeypatch):
-    monkeypatch.setattr(lesson.plugins, "load", lambda *_: words_student)
+    monkeypatch.setattr(lesson, "plugins", SimpleNamespace(load=lambda *_: words_student))
 
 
 def told_by_words(count: int, seed: int, name: str, right: float = 1.0, known: int = VOCABULARY) -> pd.DataFrame:
@@ -116,7 +119,7 @@ def test_a_row_about_the_premise_of_a_gold_row_is_not_learned_either():
     synthetic = gold.assign(
         id=["seed-0", "seed-1"], premise=["it  RAINS.", "It hails."], hypothesis="A day.", parent=""
     )
-    kept = choice.without(task, synthetic.assign(label="yes"), gold.head(1).assign(label="yes"))
+    kept = choice.without(task, Rows(synthetic.assign(label="yes"), task), gold.head(1).assign(label="yes"))
     assert kept.id.tolist() == ["seed-1"]
 
 
@@ -178,3 +181,35 @@ def test_what_ships_is_what_the_parameters_say(repository, learn, rows):
         for name in ("student/words.json", "curve.csv"):
             own, baseline = (folder / "data/reviews" / place / name for place in ("", "baseline"))
             assert own.read_bytes() == baseline.read_bytes()
+
+
+def test_settings_are_tried_on_selection_rows_that_are_not_learned(repository, monkeypatch):
+    class Tried(Exception):
+        pass
+
+    def best_settings(task, rows, gold, *_):
+        raise Tried(rows, gold)
+
+    monkeypatch.chdir(repository.folder)
+    monkeypatch.setattr(evaluate, "best_settings", best_settings)
+    with pytest.raises(Tried) as tried:
+        evaluate.teach(Run.of("reviews"), "both", STUDENT)
+    rows, gold = tried.value.args
+    assert set(gold["validation"].id) <= set(rows.id)
+    assert not set(gold["selection"].id) & set(rows.id)
+
+
+def test_what_is_judged_is_what_the_final_student_learns(repository, tmp_path):
+    """Rows of another project that take the place of the seed data for the final student only."""
+    theirs = told_by_words(40, 0, "theirs")[["text"]].assign(label=["positive", "negative"] * 20)
+    theirs.to_json(tmp_path / "theirs.jsonl", orient="records", lines=True)
+    changes = {"method.transfer.file": str(tmp_path / "theirs.jsonl"), "method.transfer.into": "final"}
+    before = repository.stale()
+    repository.set(changes | {"method.learn": "best"})
+    assert {"choose@reviews", "evaluate@reviews"} <= repository.stale() - before
+    repository.stage("choose", "reviews")
+    other = json.loads((repository.folder / "metrics/reviews/choose.json").read_text())["judged"][SYNTHETIC]
+    repository.set({"method.transfer.file": None})
+    repository.stage("choose", "reviews")
+    own = json.loads((repository.folder / "metrics/reviews/choose.json").read_text())["judged"][SYNTHETIC]
+    assert other != own

@@ -76,10 +76,10 @@ def test_lists_and_values_can_be_replaced():
     finetune = {"student.kind": "finetune", "method.learn": "gold"}
     arms = study.load("budgets").expand("rte", {"budget": [50, 70]}, finetune)
     assert overrides(arms) == {
-        "s3-50": {**finetune, **GOLD, "gold.budget": 50},
-        "gold-and-s3-50": {**finetune, **GOLD, "gold.budget": 50, "method.learn": "both"},
-        "s3-70": {**finetune, **GOLD, "gold.budget": 70},
-        "gold-and-s3-70": {**finetune, **GOLD, "gold.budget": 70, "method.learn": "both"},
+        "s3-50": {**GOLD, **finetune, "gold.budget": 50},
+        "gold-and-s3-50": {**GOLD, **finetune, "gold.budget": 50, "method.learn": "both"},
+        "s3-70": {**GOLD, **finetune, "gold.budget": 70},
+        "gold-and-s3-70": {**GOLD, **finetune, "gold.budget": 70, "method.learn": "both"},
     }
     assert arms[0].what == "S3 with 50 gold rows"
     prompts = study.load("prompts")

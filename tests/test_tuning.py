@@ -1,5 +1,7 @@
 """Which settings gold rows pick, and what they are asked about for it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,7 +47,7 @@ def table(start: int, count: int) -> pd.DataFrame:
 @pytest.fixture
 def kind(monkeypatch):
     recorder = Recorder()
-    monkeypatch.setattr(lesson.plugins, "load", lambda *_: recorder)
+    monkeypatch.setattr(lesson, "plugins", SimpleNamespace(load=lambda *_: recorder))
     return recorder
 
 

@@ -22,10 +22,11 @@ HOPELESS = 2  # standard errors behind the best after a fold: such a candidate i
 
 
 class Fold(NamedTuple):
-    """Gold rows that may be learned, and those that are asked about."""
+    """Gold rows that may be learned, those that are asked about, and synthetic rows that may be learned, if any."""
 
     learned: pd.DataFrame
     asked: pd.DataFrame
+    synthetic: pd.DataFrame | None = None
 
 
 class Candidate(NamedTuple):
