@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from tests import people
+from tests import people, warm
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tables and models this small gain nothing from more, and each core has a worker
 
@@ -53,7 +53,7 @@ class Repository:
         self.folder = folder
 
     def run(self, *words: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess:
-        tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        tools = os.pathsep.join([str(warm.tools()), str(Path(sys.executable).parent), os.environ["PATH"]])
         beside = {"TEACHER_STORE": "teacher.sqlite", "DVC_SITE_CACHE_DIR": "dvc"}
         beside = {name: str(self.folder.parent / file) for name, file in beside.items()}
         environment = {**os.environ, **LOCAL, "PATH": tools, **beside, **env}

@@ -39,18 +39,6 @@ def rte(count: int) -> list[dict]:
     ]
 
 
-def qnli(count: int) -> list[dict]:
-    """Sentence, question, label: 0 for what it answers."""
-    return [
-        {
-            "sentence": context(fact),
-            "question": f"When was {fact['name']} {'born' if i % 2 == 0 else 'married'}?",
-            "label": i % 2,
-        }
-        for i, fact in enumerate(facts(count))
-    ]
-
-
 def questions(count: int) -> list[dict]:
     """SQuAD's rows as the hub has them."""
     rows = []
@@ -62,7 +50,7 @@ def questions(count: int) -> list[dict]:
     return rows
 
 
-ROWS = {"rte": rte, "qnli": qnli, "adversarial_qa": questions}
+ROWS = {"rte": rte, "adversarial_qa": questions}
 
 
 def add(repository, count: int = 60) -> dict:

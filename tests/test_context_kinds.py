@@ -15,7 +15,8 @@ from synthesis.tasks import pair, span_qa
 from synthesis.tasks.base import Material
 from synthesis.teacher.prompt import Prompt
 from synthesis.teacher.request import Request
-from tests.people import add
+from tests import people
+from tests.people import add, context, facts
 
 
 def described(kind: str, **columns) -> Settings:
@@ -293,8 +294,21 @@ def new_task(repository, like: str, kind: str, *columns: str, **kwargs):
     return repository.command("new-task", "mine", f"data/gold/{like}/gold.jsonl", "--kind", kind, *words, **kwargs)
 
 
+def qnli(count: int) -> list[dict]:
+    """Sentence, question, label: 0 for what it answers."""
+    return [
+        {
+            "sentence": context(fact),
+            "question": f"When was {fact['name']} {'born' if i % 2 == 0 else 'married'}?",
+            "label": i % 2,
+        }
+        for i, fact in enumerate(facts(count))
+    ]
+
+
 @pytest.mark.parametrize("like", NEW)
-def test_a_task_of_your_own(fresh, like):
+def test_a_task_of_your_own(fresh, monkeypatch, like):
+    monkeypatch.setitem(people.ROWS, "qnli", qnli)
     add(fresh)
     new_task(fresh, like, *NEW[like])
     task = pair.Task("mine", described("pair", question="q")) if like == "qnli" else RTE if like == "rte" else QA

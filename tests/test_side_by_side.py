@@ -18,10 +18,6 @@ def read(repository, name: str) -> pd.DataFrame:
     return table.read(repository.folder / "data" / name)
 
 
-def test_nothing_changed(side_by_side):
-    assert side_by_side.repro() == []
-
-
 def test_every_task_has_its_report(all_kinds):
     for task in ("reviews", *ROWS):
         report = (all_kinds.folder / "reports" / f"{task}.md").read_text()
@@ -51,8 +47,8 @@ def test_a_prompt_of_one_task(side_by_side):
 
 @pytest.mark.slow
 def test_parameters_of_one_task(side_by_side):
-    side_by_side.set({"task.qnli.seed_rows": 30, "task.adversarial_qa.answers": "extracted"})
-    assert of(side_by_side.repro()) == {"qnli", "adversarial_qa"}
+    side_by_side.set({"task.rte.seed_rows": 30, "task.adversarial_qa.answers": "extracted"})
+    assert of(side_by_side.repro()) == {"rte", "adversarial_qa"}
 
 
 @pytest.mark.slow
@@ -82,16 +78,15 @@ def test_parser_of_the_template_teacher_is_read_by_who_writes(side_by_side):
 
 def test_pair_rows_keep_premise_and_label(all_kinds):
     """Alg. 3: (c_mis, x_add, y_mis)."""
-    for task, written in (("rte", "hypothesis"), ("qnli", "question")):
-        errors, added = (read(all_kinds, f"{task}/round{name}.parquet") for name in ("0/errors", "1/additional"))
-        added = added[added.replaces == ""]
-        assert len(errors) > 0
-        assert added.parent.tolist() == errors.id.tolist()
-        assert added.premise.tolist() == errors.premise.tolist()
-        assert added.label.tolist() == errors.label.tolist()
-        good = added.rejected == ""
-        assert good.any()
-        assert not (added[written] == errors[written])[good].any()
+    errors, added = (read(all_kinds, f"rte/round{name}.parquet") for name in ("0/errors", "1/additional"))
+    added = added[added.replaces == ""]
+    assert len(errors) > 0
+    assert added.parent.tolist() == errors.id.tolist()
+    assert added.premise.tolist() == errors.premise.tolist()
+    assert added.label.tolist() == errors.label.tolist()
+    good = added.rejected == ""
+    assert good.any()
+    assert not (added.hypothesis == errors.hypothesis)[good].any()
 
 
 def test_question_rows_keep_context_and_span(all_kinds):
@@ -108,7 +103,7 @@ def test_question_rows_keep_context_and_span(all_kinds):
 
 
 def test_seed_contexts_are_of_validation(all_kinds):
-    for task, column in (("rte", "premise"), ("qnli", "premise"), ("adversarial_qa", "context")):
+    for task, column in (("rte", "premise"), ("adversarial_qa", "context")):
         seed, gold = read(all_kinds, f"{task}/seed.parquet"), read(all_kinds, f"{task}/gold/validation.parquet")
         assert set(seed[column]) <= set(gold[column])
         assert not set(seed[column]) & set(read(all_kinds, f"{task}/gold/test.parquet")[column])
