@@ -36,18 +36,15 @@ def main(run: Run) -> None:
 
 
 def teach(run: Run, what: str, settings: Settings) -> tuple[Outcome, dict]:
-    """The outcome of a student of this mixture, and its metrics: scores on splits of which it has learned no row."""
+    """The outcome of a student of this mixture, and its metrics."""
     task, gold, written, seed = run.task, run.gold(), transfer.final_rows(run), run.params.seed
     mixture = mix(what, task, written, whole_budget(gold), seed)
     selection = mixture.checkpoint(gold["selection"])
     held_back = mix(what, task, written, gold["validation"], seed)  # settings are tried on rows that are not learned
     settings = best_settings(task, held_back.rows, gold, settings, run.params.method.tune or [])
     outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True)
-    metrics = outcome.metrics(task)
-    if len(mixture.gold):
-        del metrics["validation"], metrics["selection"]
     counts = {"synthetic_rows": len(mixture.synthetic), "gold_rows": len(mixture.gold)}
-    return outcome, {"rows": sum(counts.values()), **counts, **metrics}
+    return outcome, {"rows": sum(counts.values()), **counts, **outcome.metrics(task)}
 
 
 def worth(run: Run) -> dict:

@@ -91,7 +91,7 @@ class Method(Section):
     min_gain: float | None
     f1_below: float | None = Field(gt=0, le=1)
     learn: Literal["best", "synthetic", "gold", "gold-repeated", "both", "balanced", "shuffled"]
-    folds: int = Field(default=4, ge=2)
+    folds: int = Field(ge=2)
     tune: list[dict] | None
     transfer: Transfer
 
@@ -201,8 +201,8 @@ class Baseline(Section):
     """The student that learns gold rows alone."""
 
     tune: list[dict] | None
-    shares: list[Annotated[float, Field(gt=0, lt=1)]] = [0.25, 0.5]
-    draws: int = Field(default=1, ge=1)
+    shares: list[Annotated[float, Field(gt=0, lt=1)]]
+    draws: int = Field(ge=1)
 
 
 class Coverage(Section):

@@ -122,7 +122,7 @@ class Student:
 class Arm:
     """A revision: the students of its rounds, the final ones, and those that learned its gold rows alone.
 
-    learn: what the final student learns, as method.learn says. budget: gold rows that the method has seen.
+    learn: what the final student learns, as method.learn says. budget: gold rows that the method may see.
     """
 
     rounds: list[Student]
@@ -153,13 +153,13 @@ def read(revision: Revision, name: str) -> Arm:
     for q, predictions in revision.table(paths.history(last)).groupby("round") if taught else ():
         rows = revision.json(paths.metrics / f"round{q}" / "train.json")["rows"]
         rounds.append(Student(revision.name, task, rows, 0, spent(q), _of_test(predictions)))
-    gold_rows = baseline[baseline.split != "test"].id.nunique()
+    gold_rows = revision.json(paths.metrics / "baseline.json")["rows"]
     return Arm(
         rounds,
         Student(revision.name, task, learned["rows"], learned["gold_rows"], spent(last), _of_test(final)),
         Student(GOLD, task, gold_rows, gold_rows, spending.total([]), _of_test(baseline)),
         learn,
-        final[final.split != "test"].id.nunique(),
+        gold_rows,
     )
 
 

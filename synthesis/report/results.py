@@ -125,7 +125,7 @@ def _student(run: Run, name: str, rows: int, new: int, predictions: pd.DataFrame
 
 def _baseline(run: Run) -> Student:
     predictions = files.read(run.paths.baseline_predictions)
-    rows = predictions[predictions.split != "test"].id.nunique()
+    rows = files.read_json(run.paths.metrics / "baseline.json")["rows"]
     return Student(BASELINE, rows, rows, _on_test(run, predictions))
 
 

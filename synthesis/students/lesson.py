@@ -1,4 +1,4 @@
-"""One lesson: a fresh student for each training seed learns the rows and is asked about all gold rows."""
+"""One lesson: a fresh student for each training seed learns rows and is asked about gold rows that it does not learn."""
 
 import sys
 from dataclasses import replace
@@ -17,7 +17,7 @@ CURVE = ["step", "loss", "train_accuracy", "selection_score", "test_score", "see
 # Modules of no kind, and those that tasks name.
 OWN = "base", "lesson", "folds", "tuning", "training", "steps", "forward", "embedding"
 OWN += "classifier", "probe", "reader"
-WATCHED = 200  # test rows that a curve is drawn of
+WATCHED = 100  # test rows that a curve is drawn of
 
 
 class Outcome(NamedTuple):
@@ -57,18 +57,19 @@ def learn(
 ) -> Outcome:
     """Teach `rows` to students of round q.
 
-    gold: the rows of each split. selection: the rows that pick the checkpoint, by default gold's. watch: the curve
-    shows the score on some rows of test, which decide nothing.
+    gold: the rows of each split; a split of which rows are learned is not asked about. selection: the rows that pick
+    the checkpoint, by default gold's. watch: the curve shows the score on some rows of test, which decide nothing.
     """
     labels = task.labels(gold["validation"])
     learned, selected = (examples(task, part) for part in (rows, gold["selection"] if selection is None else selection))
     watched = examples(task, gold["test"].head(WATCHED if watch else 0))
     print(f"students to train: {settings.seeds}, {settings.kind}; rows: {len(rows)}", file=sys.stderr)
     students = fit(task, Lesson(learned, settings, labels, selected, watched, range(settings.seeds)))
+    asked = {split: table for split, table in gold.items() if not table.id.isin(rows.id).any()}
     predictions = []
     for seed, student in enumerate(students):
-        for split, asked in gold.items():
-            predicted = task.predictions(asked, student.predict(task.inputs(asked)), labels)
+        for split, table in asked.items():
+            predicted = task.predictions(table, student.predict(task.inputs(table)), labels)
             for place, (column, value) in enumerate({"round": q, "seed": seed, "split": split}.items()):
                 predicted.insert(place, column, value)
             predictions.append(predicted)
