@@ -1,4 +1,4 @@
-"""One lesson: a fresh student for each training seed learns rows and is asked about gold rows that it does not learn."""
+"""One lesson: for each training seed a fresh student learns rows, and is asked about gold rows that it did not."""
 
 import sys
 from dataclasses import replace
