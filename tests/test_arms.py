@@ -112,7 +112,7 @@ def test_the_baseline_learns_all_gold_rows_with_settings_that_these_pick(reposit
     told = metric(repository, "baseline.json")
     assert told["rows"] == told["records"] == 120, "validation and selection"
     assert told["picked"] == {"weight_decay": 0.5}
-    assert told["selection"]["accuracy"] > 0.9, "they are learned, too"
+    assert told["test"] and not told.keys() & {"validation", "selection"}, "it is asked about what it has not learned"
 
 
 def test_a_task_has_settings_of_its_own(repository):
