@@ -54,6 +54,8 @@ def _no_gain(results: Results) -> str:
 
 def _equivalent(found: dict[str, int], rows: int) -> str:
     low, value, high = (_count(found[key], rows) for key in ("low", "rows", "high"))
+    if not found["rows"]:
+        return f"So the gold equivalent is none (95%: {low} to {high})."
     return f"To gain as much, {value} more gold rows would be needed (95%: {low} to {high}) beside the {rows:,}."
 
 
