@@ -6,6 +6,8 @@ Where gold rows alone were chosen, it is the student of the gold baseline. Besid
 rows alone takes the test, as in S3: it shows what the teacher's rows teach by themselves.
 """
 
+import pandas as pd
+
 from synthesis import files, transfer
 from synthesis.measures import paired
 from synthesis.measures.equivalent import gold_equivalent
@@ -21,13 +23,14 @@ from synthesis.students.tuning import best_settings
 def main(run: Run) -> None:
     paths, choice = run.paths, files.read_json(run.paths.choice)
     ships, settings = choice["ships"], run.student.changed(choice["picked"])
-    alone, synthetic = teach(run, SYNTHETIC, settings)
+    written = transfer.final_rows(run)
+    alone, synthetic = teach(run, SYNTHETIC, written, settings)
     files.write(alone.predictions, paths.synthetic_predictions)
     files.write_csv(alone.curve, paths.synthetic_curve)
     if ships == GOLD:
         final = keep_baseline(run)
     else:
-        outcome, final = (alone, synthetic) if ships == SYNTHETIC else teach(run, ships, settings)
+        outcome, final = (alone, synthetic) if ships == SYNTHETIC else teach(run, ships, written, settings)
         outcome.student.save(paths.student)
         files.write(outcome.predictions, paths.final_predictions)
         files.write_csv(outcome.curve, paths.final_curve)
@@ -35,13 +38,14 @@ def main(run: Run) -> None:
     files.write_json({"ships": ships, **worth(run)}, paths.worth)
 
 
-def teach(run: Run, what: str, settings: Settings) -> tuple[Outcome, dict]:
-    """The outcome of a student of this mixture, and its metrics."""
-    task, gold, written, seed = run.task, run.gold(), transfer.final_rows(run), run.params.seed
+def teach(run: Run, what: str, written: pd.DataFrame, settings: Settings) -> tuple[Outcome, dict]:
+    """The outcome of a student of this mixture of the written rows with gold ones, and its metrics."""
+    task, gold, seed = run.task, run.gold(), run.params.seed
     mixture = mix(what, task, written, whole_budget(gold), seed)
     selection = mixture.checkpoint(gold["selection"])
-    held_back = mix(what, task, written, gold["validation"], seed)  # settings are tried on rows that are not learned
-    settings = best_settings(task, held_back.rows, gold, settings, run.params.method.tune or [])
+    if tune := run.params.method.tune:
+        held_back = mix(what, task, written, gold["validation"], seed)  # tried on rows that are not learned
+        settings = best_settings(task, held_back.rows, gold, settings, tune)
     outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True)
     counts = {"synthetic_rows": len(mixture.synthetic), "gold_rows": len(mixture.gold)}
     return outcome, {"rows": sum(counts.values()), **counts, **outcome.metrics(task)}

@@ -13,7 +13,7 @@ from synthesis.students.base import Lesson
 from synthesis.students.forward import pad
 from synthesis.students.steps import SideBySide, Trainee, batches
 
-EXAMS = 5  # of a fit, evenly spaced
+EXAMS, STEPS_EACH = 5, 20  # of a fit, evenly spaced: so many, but in a short fit one for so many steps
 
 
 class Trained:
@@ -83,7 +83,8 @@ def _train(pupils: list, device: torch.device) -> None:
     trainees = [pupil.trainee for pupil in pupils]
     step = SideBySide(trainees).step if device.type == "cuda" else trainees[0].step
     widths = np.max([pupil.widths for pupil in pupils], axis=0).tolist()
-    exams = {len(widths) * exam // EXAMS for exam in range(1, EXAMS + 1)}
+    count = max(1, min(EXAMS, len(widths) // STEPS_EACH))
+    exams = {len(widths) * exam // count for exam in range(1, count + 1)}
     name = "fine-tuning, seed " + ", ".join(str(pupil.seed) for pupil in pupils)
     with tqdm(total=len(widths), desc=name, unit="step", disable=None) as bar:
         for done, width in enumerate(widths, 1):

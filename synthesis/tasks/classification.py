@@ -10,7 +10,7 @@ from synthesis import UserError
 from synthesis.params import Method
 from synthesis.tasks import base, cells
 from synthesis.tasks.base import ClassNames, Material, unnamed
-from synthesis.tasks.checks import copied, folded, parse_label, repeats_example
+from synthesis.tasks.checks import copied, echo, folded, parse_label, repeats_example
 
 
 class Task(base.Task):
@@ -150,9 +150,13 @@ class Task(base.Task):
         return None if label is None else {"label": label}
 
     def check(self, text: str, request) -> tuple[str, str | None]:
-        """The answer, and why it cannot be used: here only a copy of a row that the prompt shows."""
-        given = request.slots.get("text", "")
-        return text, copied(text, given, "equals the row that it should extrapolate") or repeats_example(text, request)
+        """The answer, and why it cannot be used: a copy of a row that the prompt shows, or the prompt's own words."""
+        reason = (
+            copied(text, request.slots.get("text", ""), "equals the row that it should extrapolate")
+            or repeats_example(text, request)
+            or echo(text, request)
+        )
+        return text, reason
 
     def complete(self, row: dict, text: str) -> dict:
         return {"text": text, "label": row["label"]}
