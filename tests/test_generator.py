@@ -245,7 +245,7 @@ def test_a_saved_folder_answers_alike(taught, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_adapters_learn_and_are_merged(writers, tmp_path, kind):
-    [student] = teach(usual(writers[kind], lora=8, learning_rate=5e-3), selection=copies(20, 2))
+    [student] = teach(usual(writers[kind], lora=8, steps=80, learning_rate=5e-3), selection=copies(20, 2))
     assert student.curve.loss.iloc[-1] < 0.7 * student.curve.loss.iloc[0]
     assert isinstance(student.model, transformers.PreTrainedModel)
     [whole] = teach(usual(writers[kind], steps=5))
@@ -256,7 +256,9 @@ def test_adapters_learn_and_are_merged(writers, tmp_path, kind):
     loaded = generator.Generator(generator.load_writer(str(tmp_path / "saved")), student.turns)
     loaded.model.generation_config = student.model.generation_config
     sources, _ = copies(20, 9)
-    assert loaded.predict(sources) == student.predict(sources)
+    before, after = student.predict(sources), loaded.predict(sources)
+    assert [text for text, _ in before] == [text for text, _ in after]
+    assert np.allclose([chance for _, chance in before], [chance for _, chance in after], atol=1e-5)
 
 
 def test_adapters_leave_all_other_weights(writers):
