@@ -1,5 +1,6 @@
 """The loop that fine-tunes: its batches, its schedule, and what it shares between seeds."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -97,3 +98,25 @@ def test_every_row_is_in_one_batch_of_a_prediction(device):
     cut = list(_batches(lengths, device))
     assert [start for start, _, _ in cut] == [0, *(end for _, end, _ in cut[:-1])] and cut[-1][1] == len(lengths)
     assert all(longest == max(lengths[start:end]) for start, end, longest in cut)
+
+
+def test_a_fit_that_fails_is_begun_anew(models, monkeypatch, capsys):  # noqa: F811
+    """At a rate that destroys the weights a student guesses; at half of it, by which this one learns, it does not."""
+    learned, rates_tried = Examples(*rows(60, 0)), []
+    fit, usual = classifier._fit, settings(models["bert"], steps=60, learning_rate=5e-3)
+
+    def tried(lesson):
+        rates_tried.append((lesson.settings.learning_rate, list(lesson.seeds)))
+        broken = lesson.settings.learning_rate > 5e-3
+        guessing = Examples(["the same"] * len(learned.goals), learned.goals)
+        return fit(replace(lesson, learned=guessing) if broken else lesson)
+
+    monkeypatch.setattr(classifier, "_fit", tried)
+    lesson = Lesson(learned, usual.changed({"learning_rate": 1e-2}), NAMES, seeds=(0, 1))
+    students = classifier.fit(lesson)
+    assert rates_tried == [(1e-2, [0, 1]), (5e-3, [0, 1])]
+    assert "2" in capsys.readouterr().err
+    assert all(student.curve.loss.iloc[-1] < 0.5 and student.records == 2 * 60 * 8 for student in students)
+    rates_tried.clear()
+    classifier.fit(replace(lesson, settings=usual))
+    assert rates_tried == [(5e-3, [0, 1])], "a student that learns is not trained twice"
