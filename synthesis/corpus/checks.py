@@ -45,7 +45,7 @@ def fault(question: str, answer: str, sentence: str, place: str, clause=None) ->
     if clause is not None:
         if place != "subject" and vague(clause.subject):
             return "vague subject"
-        if not agrees(clause, place):
+        if clause.joined or not agrees(clause, place):
             return "agreement"
     return ""
 

@@ -51,9 +51,15 @@ class Clause:
         inside = [self.verb]
         for child in self.verb.children:
             linking = child.dep_ in ("advmod", "prep", "npadvmod") and child.lower_ in LINKING
-            if child.dep_ not in OUTSIDE and not linking:
+            spliced = child.dep_ == "ccomp" and child.i < self.verb.i
+            if child.dep_ not in OUTSIDE and not linking and not spliced:
                 inside += child.subtree
         return sorted(inside, key=lambda token: token.i)
+
+    @cached_property
+    def joined(self) -> bool:
+        """Whether the parser has put a second finite verb within the first one's words: "to find and hired"."""
+        return any(token.dep_ == "conj" and token.tag_ in ("VBD", "VBZ") and not hidden(token) for token in self.tokens)
 
     @cached_property
     def subject_tokens(self) -> list:
@@ -107,6 +113,13 @@ def clauses(sentence) -> list[Clause]:
         if clause.finite.tag_ in FINITE and clause.subject_tokens[-1].i < clause.finite.i:
             found.append(clause)
     return found
+
+
+def hidden(token) -> bool:
+    """Whether a token is part of a clause within a clause, which may have verbs of its own."""
+    while token.dep_ == "conj":
+        token = token.head
+    return token.dep_ in ("relcl", "ccomp", "advcl", "pcomp")
 
 
 def bare(noun) -> list:

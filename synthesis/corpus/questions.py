@@ -14,6 +14,7 @@ from synthesis.tasks import squad
 
 MOST_WORDS = 64  # of a sentence (Fabbri et al., 2020)
 OBJECTS = ("dobj", "attr", "oprd")
+BRACKETS = frozenset("()[]—–\"“”")
 PREPOSITIONS = ("prep", "agent", "dative")
 
 
@@ -65,17 +66,20 @@ class Writer:
         """The question of the first template that fits and passes all checks."""
         answer, own = entity.text, sentence.text
         at = next((one for clause in found if (one := standing(entity, clause))), None)
+        places = {"cloze": None, **({at.place: at} if at else {})}
+        if within(entity, found):
+            places["in place"] = Standing("in place", found[0])
         reason = "no template fits"
         for template in self.others:
-            cloze = template.place == "cloze"
-            if not cloze and (at is None or template.place != at.place):
+            if template.place not in places or not tried(template, own):
                 continue
-            if not template.takes(entity.label_, answer, at.preposition if at else "") or not tried(template, own):
+            at = places[template.place]
+            if not template.takes(entity.label_, answer, at.preposition if at else ""):
                 continue
-            parts = self.cloze(sentence, entity) if cloze else self.parts(at)
+            parts = self.parts(at) if at and at.place != "in place" else self.split(sentence, entity, template.place)
             if parts is not None:
                 question = template.fill(parts)
-                reason = checks.fault(question, answer, own, template.place, None if cloze else at.clause)
+                reason = checks.fault(question, answer, own, template.place, at.clause if at else None)
                 if not reason:
                     return question, answer, template, entity
         rejected[reason] += 1
@@ -86,15 +90,15 @@ class Writer:
         fields = at.clause.question(base, at.without) | {"preposition": at.preposition, "noun": at.noun}
         return fields | {"predicate": at.clause.predicate(at.without)}
 
-    def cloze(self, sentence, entity) -> dict[str, str] | None:
+    def split(self, sentence, entity, place: str) -> dict[str, str] | None:
         """A and B of "A answer B", without an article and, where "when" and "where" say it, a preposition before it."""
         before, after = list(sentence.doc[sentence.start : entity.start]), list(sentence.doc[entity.end : sentence.end])
-        wh = self.wh[entity.label_]
+        wh = self.wh[place][entity.label_]
         for swallowed in ("DT", "IN") if wh in ("when", "where", "how long") else ("DT",):
             if before and before[-1].tag_ == swallowed:
                 before.pop()
         parts = {"wh": wh, "before": spell(before), "after": spell(after).rstrip(". ")}
-        return parts if parts["before"] and parts["after"] else None
+        return parts if parts["before"] and (parts["after"] or place == "in place") else None
 
     def claimed(self, template: Template, sentence, entities: list, found: list[Clause], rejected: Counter):
         """The sentence as a question, which is true, or false where another name takes the place of its first one."""
@@ -103,6 +107,8 @@ class Writer:
         inside = {token.i for token in found[0].tokens}
         for entity in entities:
             if entity.root.i not in inside or not template.takes(entity.label_, entity.text, ""):
+                continue
+            if template.place == "false claim" and standing(entity, found[0]) is None:
                 continue
             question, answer = template.fill(self.parts(Standing("claim", found[0]))), "yes"
             if template.place == "false claim":
@@ -166,6 +172,15 @@ def predicates(verb) -> set[int]:
     for one in found:
         found += [child for child in one.children if child.dep_ == "xcomp" and child.tag_.startswith("VB")]
     return {one.i for one in found}
+
+
+def within(entity, found: list[Clause]) -> bool:
+    """Whether a name can be asked for in its place: a whole noun phrase after the verb, in no list and no brackets."""
+    if not found or entity.root.dep_ not in ("pobj", *OBJECTS) or not whole(entity):
+        return False
+    before, after = entity.doc[: entity.start], entity.doc[entity.end :]
+    enclosed = any(token.text in BRACKETS for token in (*before[-2:], *after[:1]))
+    return found[0].verb.i < entity.start and not enclosed
 
 
 def counted(entity, noun, clause: Clause, verbs: set[int]) -> Standing | None:

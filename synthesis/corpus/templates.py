@@ -27,6 +27,7 @@ PLACES = {
     "counted": frozenset(("noun", "predicate")),
     "claim": QUESTION,
     "false claim": QUESTION,
+    "in place": frozenset(("wh", "before", "after")),
     "cloze": frozenset(("wh", "before", "after")),
 }
 SLOT = re.compile(r"\{(\w*)\}")
@@ -41,7 +42,7 @@ class Template(Section):
     ask: str
     prepositions: list[str] | None = None
     answer: str | None = None
-    share: float = Field(default=1, gt=0, le=1)
+    share: float = Field(default=1, ge=0, le=1)
 
     @model_validator(mode="after")
     def fits_together(self):
@@ -86,17 +87,19 @@ class Template(Section):
 
 class Templates(Section):
     templates: list[Template] = Field(min_length=1)
-    wh: dict[str, Annotated[str, Field(min_length=1)]]
+    wh: dict[str, dict[str, Annotated[str, Field(min_length=1)]]]
 
     @model_validator(mode="after")
     def fit_together(self):
-        check_types("wh", self.wh)
+        for place, words in self.wh.items():
+            check_types(f"wh.{place}", words)
         names = [template.name for template in self.templates]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"two templates are called `{twice[0]}`")
         for template in self.templates:
-            if template.place == "cloze" and (lacking := template.types - self.wh.keys()):
-                raise ValueError(f"{template.name}: `wh` has no word for {min(lacking)}")
+            lacking = template.types - self.wh.get(template.place, {}).keys() if "{wh}" in template.ask else ()
+            if lacking:
+                raise ValueError(f"{template.name}: `wh.{template.place}` has no word for {min(lacking)}")
         return self
 
 
