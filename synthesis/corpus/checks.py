@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from synthesis.corpus.words import WORDS
 from synthesis.filters.grams import normalised as words_of
 from synthesis.tasks import squad
 
 FEWEST, MOST = 5, 30  # words of a question
 LONGEST_ANSWER = 8  # words
-THIRD = frozenset("he she it they him her them his hers its their theirs himself herself itself themselves".split())
-# What they point at stands in another sentence, or is the writer.
-POINTERS = frozenset(
-    "this these those such former latter aforementioned i we you us me our my your ours mine yours here".split()
-)
 PLURAL, SINGULAR = frozenset(("are", "were", "have", "do")), frozenset(("is", "was", "has", "does"))
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 PAIRS = (("(", ")"), ("[", "]"), ("“", "”"))
@@ -66,12 +62,12 @@ def dangling(words: list[str], asked_for: bool) -> bool:
     named = asked_for
     for word in words[1:]:
         low = word.lower()
-        if low in POINTERS and word != "US":
+        if low in WORDS["pointers"] and word != "US":
             return True
-        if low in THIRD and not named:
+        if low in WORDS["third"] and not named:
             return True
         named = named or word[0].isupper()
-    return words[0].lower() in THIRD | POINTERS
+    return words[0].lower() in WORDS["third"] | WORDS["pointers"]
 
 
 def vague(noun) -> bool:
@@ -83,7 +79,7 @@ def vague(noun) -> bool:
     if noun.tag_ in ("NNP", "NNPS"):
         return False
     said = {child.dep_ for child in noun.children}
-    definite = any(child.lower_ in ("the", "a", "an", "both", "some", "another") for child in noun.children)
+    definite = any(child.lower_ in WORDS["articles"] for child in noun.children)
     return definite and not said & {"amod", "compound", "prep", "relcl", "acl", "poss", "nmod", "appos", "nummod"}
 
 

@@ -9,17 +9,17 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from synthesis.corpus.words import WORDS
+
 FINITE = ("VBD", "VBZ", "VBP", "MD")
 SUBJECTS = ("nsubj", "nsubjpass", "expl")
 AUXILIARIES = ("aux", "auxpass")
 # Of a verb: other clauses and marks, which a question leaves out.
-OUTSIDE = frozenset("cc conj punct parataxis advcl mark intj dep meta preconj csubj csubjpass discourse".split())
+OUTSIDE = frozenset(
+    ("cc", "conj", "punct", "parataxis", "advcl", "mark", "intj", "dep", "meta", "preconj", "csubj", "csubjpass")
+)
 # Of a noun: additions after it, which a question may leave out, and what stands before a name.
 ADDITIONS = frozenset(("appos", "relcl", "acl", "punct", "det", "parataxis"))
-LINKING = frozenset(
-    "also however thus therefore then still instead moreover furthermore similarly additionally hence meanwhile "
-    "nevertheless finally consequently too likewise rather indeed first second".split()
-)
 TIGHT_BEFORE, TIGHT_AFTER = frozenset(",.;:!?)%]’”'"), frozenset("($[“£€")
 SPACE_BEFORE = re.compile(r"\s+([,;:.?!)\]%])")
 
@@ -50,16 +50,20 @@ class Clause:
         """The words of the clause without those of other clauses, and without words that link it to earlier ones."""
         inside = [self.verb]
         for child in self.verb.children:
-            linking = child.dep_ in ("advmod", "prep", "npadvmod") and child.lower_ in LINKING
+            linking = child.dep_ in ("advmod", "prep", "npadvmod") and child.lower_ in WORDS["linking"]
             spliced = child.dep_ == "ccomp" and child.i < self.verb.i
             if child.dep_ not in OUTSIDE and not linking and not spliced:
                 inside += child.subtree
+        places = {token.i for token in inside}
+        commas = (child for child in self.verb.children if child.text == ",")
+        inside += [comma for comma in commas if {comma.i - 1, comma.i + 1} <= places]
         return sorted(inside, key=lambda token: token.i)
 
     @cached_property
     def joined(self) -> bool:
         """Whether the parser has put a second finite verb within the first one's words: "to find and hired"."""
-        return any(token.dep_ == "conj" and token.tag_ in ("VBD", "VBZ") and not hidden(token) for token in self.tokens)
+        tags = ("VBD", "VBZ") if self.inverts else ("VBD", "VBZ", "VBN")
+        return any(token.dep_ == "conj" and token.tag_ in tags and not hidden(token) for token in self.tokens)
 
     @cached_property
     def subject_tokens(self) -> list:
@@ -140,9 +144,8 @@ def spell(tokens) -> str:
     text = ""
     for place, token in enumerate(tokens):
         word = "not" if token.lower_ in ("n't", "n’t") else token.text
-        if token.is_sent_start and not token.ent_type_ and token.tag_ not in ("NNP", "NNPS") and word[1:].islower():
-            word = word.lower()
-        elif token.is_sent_start and word in ("The", "A", "An"):
+        named = token.ent_type_ or token.tag_ in ("NNP", "NNPS") or not word[1:].islower()
+        if token.is_sent_start and (not named or word in ("The", "A", "An")):
             word = word.lower()
         follows = place and tokens[place - 1].i + 1 == token.i
         touching = follows and not tokens[place - 1].whitespace_ and word != "not"

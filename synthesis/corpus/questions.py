@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,11 +11,14 @@ from zlib import crc32
 from synthesis.corpus import checks
 from synthesis.corpus.clauses import ADDITIONS, Clause, clauses, path, spell
 from synthesis.corpus.templates import Template, Templates
+from synthesis.corpus.words import WORDS
 from synthesis.tasks import squad
 
 MOST_WORDS = 64  # of a sentence (Fabbri et al., 2020)
 OBJECTS = ("dobj", "attr", "oprd")
-BRACKETS = frozenset("()[]—–\"“”")
+ABBREVIATION = re.compile(r"(?:\b\w|\b(?:Inc|Jr|Sr|Co|Corp|Ltd|Bros|St|etc|No))\.$")
+CALLED = frozenset(("PERSON", "ORG", "GPE", "LOC", "FAC", "EVENT", "WORK_OF_ART", "PRODUCT", "LAW"))  # by names
+BRACKETS = frozenset('()[]—–"“”')
 PREPOSITIONS = ("prep", "agent", "dative")
 
 
@@ -64,7 +68,7 @@ class Writer:
 
     def asked(self, sentence, entity, found: list[Clause], rejected: Counter):
         """The question of the first template that fits and passes all checks."""
-        answer, own = entity.text, sentence.text
+        answer, own = stated(entity), sentence.text
         at = next((one for clause in found if (one := standing(entity, clause))), None)
         places = {"cloze": None, **({at.place: at} if at else {})}
         if within(entity, found):
@@ -79,7 +83,9 @@ class Writer:
             parts = self.parts(at) if at and at.place != "in place" else self.split(sentence, entity, template.place)
             if parts is not None:
                 question = template.fill(parts)
-                reason = checks.fault(question, answer, own, template.place, at.clause if at else None)
+                reason = says_little(entity) or checks.fault(
+                    question, answer, own, template.place, at.clause if at else None
+                )
                 if not reason:
                     return question, answer, template, entity
         rejected[reason] += 1
@@ -93,7 +99,7 @@ class Writer:
     def split(self, sentence, entity, place: str) -> dict[str, str] | None:
         """A and B of "A answer B", without an article and, where "when" and "where" say it, a preposition before it."""
         before, after = list(sentence.doc[sentence.start : entity.start]), list(sentence.doc[entity.end : sentence.end])
-        wh = self.wh[place][entity.label_]
+        wh = self.wh[place].get(entity.label_, "")
         for swallowed in ("DT", "IN") if wh in ("when", "where", "how long") else ("DT",):
             if before and before[-1].tag_ == swallowed:
                 before.pop()
@@ -102,7 +108,11 @@ class Writer:
 
     def claimed(self, template: Template, sentence, entities: list, found: list[Clause], rejected: Counter):
         """The sentence as a question, which is true, or false where another name takes the place of its first one."""
-        if not found or not tried(template, sentence.text):
+        if (
+            not found
+            or not tried(template, sentence.text)
+            or WORDS["negative"].intersection(t.lower_ for t in found[0].tokens)
+        ):
             return None
         inside = {token.i for token in found[0].tokens}
         for entity in entities:
@@ -144,6 +154,21 @@ def trimmed(entity):
     return entity.doc.char_span(span.start_char, span.end_char, label=entity.label_) if start < end else None
 
 
+def says_little(entity) -> str:
+    """Why a name is no answer: what it is hangs on another sentence, as in "that year" and "the University"."""
+    words = [token.lower_ for token in entity]
+    alone = len(entity) == 1 and entity.label_ in CALLED and not entity.text.isupper()
+    articled = entity.start and entity.doc[entity.start - 1].lower_ == "the"
+    dateless = entity.label_ == "DATE" and not any(token.like_num or token.shape_[0] == "d" for token in entity)
+    relative = bool(WORDS["relative"].intersection(words))
+    return "answer says too little" if (alone and articled) or dateless or relative else ""
+
+
+def stated(entity) -> str:
+    """A name as an answer: without the full stop of its sentence."""
+    return entity.text if ABBREVIATION.search(entity.text) else entity.text.rstrip(".")
+
+
 def standing(entity, clause: Clause) -> Standing | None:
     """Where a name stands in a clause; None where no template has a place for it."""
     head, verbs = entity.root, predicates(clause.verb)
@@ -176,7 +201,9 @@ def predicates(verb) -> set[int]:
 
 def within(entity, found: list[Clause]) -> bool:
     """Whether a name can be asked for in its place: a whole noun phrase after the verb, in no list and no brackets."""
-    if not found or entity.root.dep_ not in ("pobj", *OBJECTS) or not whole(entity):
+    if not found or entity.root.dep_ not in ("pobj", *OBJECTS) or not whole(entity, frozenset(("det", "punct"))):
+        return False
+    if any(child.dep_ == "conj" and child.i > entity.start for child in found[0].verb.children):
         return False
     before, after = entity.doc[: entity.start], entity.doc[entity.end :]
     enclosed = any(token.text in BRACKETS for token in (*before[-2:], *after[:1]))
@@ -191,7 +218,7 @@ def counted(entity, noun, clause: Clause, verbs: set[int]) -> Standing | None:
         token.dep_ not in ("det", "quantmod", "advmod") for token in noun.doc[noun.left_edge.i : min(number)]
     ):
         return None
-    if noun.tag_ != "NNS" or any(child.dep_ == "conj" for child in noun.children):
+    if noun.tag_ != "NNS" or any(token.dep_ == "conj" or token.tag_ == "CD" for token in left):
         return None
     if noun.i == clause.subject.i:
         return Standing("counted", clause, frozenset(), noun=spell(left))
@@ -200,11 +227,11 @@ def counted(entity, noun, clause: Clause, verbs: set[int]) -> Standing | None:
     return None
 
 
-def whole(entity) -> bool:
+def whole(entity, additions: frozenset[str] = ADDITIONS) -> bool:
     """Whether a name is all of its noun phrase, but for additions that a question may leave out."""
     inside = range(entity.start, entity.end)
     return all(
-        child.i in inside or child.dep_ in ADDITIONS or child.is_punct for token in entity for child in token.children
+        child.i in inside or child.dep_ in additions or child.is_punct for token in entity for child in token.children
     )
 
 

@@ -33,6 +33,7 @@ class Found(NamedTuple):
     """What a batch of texts gave. rejected: how often a sentence or a name gave no pair, by reason."""
 
     pairs: list[Pair]
+    texts: int
     sentences: int
     rejected: Counter
 
@@ -58,7 +59,7 @@ class Asker:
             for doc, name in docs:
                 sentences += sum(1 for _ in doc.sents)
                 pairs += self.writer.pairs(doc, name, rejected)
-        return Found(pairs, sentences, rejected)
+        return Found(pairs, len({text.id for text in batch}), sentences, rejected)
 
 
 def load():
@@ -90,7 +91,9 @@ def ask(batches: Iterable[list[Text]], templates: Templates, processes: int | No
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool:
-            raise UserError("a process that parses the corpus died, most likely for memory: lower `processes`") from None
+            raise UserError(
+                "a process that parses the corpus died, most likely for memory: lower `processes`"
+            ) from None
         finally:
             for future in waiting:
                 future.cancel()
