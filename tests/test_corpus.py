@@ -61,25 +61,24 @@ def corpus(tmp_path) -> Path:
 @pytest.mark.parametrize(
     ("sentence", "question", "answer"),
     [
-        ("Mary Holm founded the Nordic Steel Company in 1901.", "Who founded the Nordic Steel Company in 1901?", "Mary Holm"),
+        ("Mary Holm founded Nordic Steel in 1901.", "Who founded Nordic Steel in 1901?", "Mary Holm"),
         ("In 1931, Robert Lind died in Lisbon.", "Where did Robert Lind die in 1931?", "Lisbon"),
         ("Paul Gray wrote three books about Portugal.", "How many books did Paul Gray write about Portugal?", "three"),
         ("Anna Berg visited Germany for ten days.", "How long did Anna Berg visit Germany?", "ten days"),
-        ("The Vienna treaty was signed by Charles Wood in 1815.", "By whom was the Vienna treaty signed in 1815?", "Charles Wood"),
+        ("The Vienna treaty was signed by Tom Wood.", "By whom was the Vienna treaty signed?", "Tom Wood"),
         ("Microsoft paid $5 million for Atlas Maps.", "How much did Microsoft pay for Atlas Maps?", "$5 million"),
         ("Helen Park has lived in Chicago since 1990.", "Since when has Helen Park lived in Chicago?", "1990"),
         ("Twelve roads lead out of London.", "How many roads lead out of London?", "Twelve"),
-        ("Peter Stone moved from London to Dublin in 1972.", "From which place did Peter Stone move to Dublin in 1972?", "London"),
+        ("Peter Stone moved from London to Dublin.", "From which place did Peter Stone move to Dublin?", "London"),
     ],
-)  # fmt: skip
+)
 def test_templates_ask_in_grammatical_english(asker, sentence, question, answer):
     assert ask(asker, sentence).get(question) == answer
 
 
 def test_year_is_asked_for_in_one_of_two_ways(asker):
-    found = ask(asker, "Mary Holm founded the Nordic Steel Company in 1901.")
-    ways = {"When did Mary Holm found the Nordic Steel Company?", "In what year did Mary Holm found the Nordic Steel Company?"}  # fmt: skip
-    assert len(ways & found.keys()) == 1
+    found = ask(asker, "Mary Holm founded Nordic Steel in 1901.")
+    assert len({f"{wh} did Mary Holm found Nordic Steel?" for wh in ("When", "In what year")} & found.keys()) == 1
 
 
 def test_pair_says_where_it_comes_from(asker):
@@ -314,8 +313,15 @@ def test_template_teacher_reads_with_the_packaged_model():
 
 
 def test_forms_of_questions():
-    asked = ["Who won?", "In what year did it end?", "How many men came?", "Was it cold?", "Name it.", "It was sold to whom?"]  # fmt: skip
-    assert [forms.form(one) for one in asked] == ["who", "what year", "how many", "yes or no", "other", "whom"]
+    asked = {
+        "Who won?": "who",
+        "In what year did it end?": "what year",
+        "How many men came?": "how many",
+        "Was it cold?": "yes or no",
+        "Name it.": "other",
+        "It was sold to whom?": "whom",
+    }
+    assert {one: forms.form(one) for one in asked} == asked
     assert forms.entropy(["a", "a"]) == 0 and forms.entropy(["a", "b", "c", "d"]) == 2 and forms.entropy([]) == 0
 
 

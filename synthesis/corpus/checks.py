@@ -32,7 +32,7 @@ def fault(question: str, answer: str, sentence: str, place: str, clause=None) ->
         return "too short"
     if len(words) > MOST:
         return "too long"
-    if any(question.count(one) != question.count(other) for one, other in PAIRS) or question.count('"') % 2:
+    if not balanced(question):
         return "unbalanced marks"
     if dangling(words, place in ("subject", "counted")):
         return "pronoun without antecedent"
@@ -44,6 +44,11 @@ def fault(question: str, answer: str, sentence: str, place: str, clause=None) ->
         if clause.joined or not agrees(clause, place):
             return "agreement"
     return ""
+
+
+def balanced(text: str) -> bool:
+    """Whether brackets and quotation marks are as many as they must be."""
+    return all(text.count(one) == text.count(other) for one, other in PAIRS) and text.count('"') % 2 == 0
 
 
 def occurrences(answer: str, sentence: str) -> int:

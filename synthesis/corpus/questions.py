@@ -140,6 +140,8 @@ def unfit(sentence) -> str:
         return "sentence too long"
     if not text.endswith((".", "!", '."', ".”")) or not text[0].isupper():
         return "sentence not whole"
+    if not checks.balanced(text):
+        return "unbalanced marks"
     return "" if sentence.ents else "sentence without a name"
 
 
