@@ -39,7 +39,7 @@ def run(way: str, options) -> dict:
 
     def work(corpus) -> tuple[int, int]:
         if name == "plain":
-            docs = spacy.load("this").pipe([text.text for text in corpus], n_process=processes)
+            docs = spacy.load("the benchmark needs a parser").pipe([text.text for text in corpus], n_process=processes)
             return sum(1 for doc in docs for _ in doc.sents), 0
         found = list(sentences.ask(texts.batches(corpus), templates.load(), processes))
         return sum(one.sentences for one in found), sum(len(one.pairs) for one in found)
