@@ -43,6 +43,12 @@ def asker():
     return sentences.Asker(templates.load())
 
 
+@pytest.fixture
+def loaded(asker, monkeypatch):
+    """One process takes the model that is there."""
+    monkeypatch.setattr(sentences, "Asker", lambda templates: asker)
+
+
 def ask(asker, *written: str) -> dict[str, str]:
     """The answers of the questions about a text, by question."""
     return {pair.question: pair.answer for pair in asker.ask([texts.Text("1", " ".join(written))]).pairs}
@@ -147,7 +153,7 @@ def test_no_text_is_too_odd(asker, words):
 # The whole corpus
 
 
-def test_same_bytes_in_any_number_of_processes(corpus, monkeypatch, asker):
+def test_same_bytes_in_any_number_of_processes(corpus, monkeypatch, loaded):
     monkeypatch.setattr(texts, "BATCH", 200)  # several batches of these few texts
     tables = []
     for processes in (1, 2):
@@ -158,7 +164,7 @@ def test_same_bytes_in_any_number_of_processes(corpus, monkeypatch, asker):
     assert metrics["pairs"] == 5 and metrics["texts"] < len(TEXTS), "no more is read than is needed"
 
 
-def test_pairs_of_other_sentences_that_share_the_answer(corpus):
+def test_pairs_of_other_sentences_that_share_the_answer(corpus, loaded):
     rows, metrics = collect(Corpus(source=str(corpus), processes=1), checks.HeldOut())
     assert metrics["pairs"] == len(rows) > 20 and metrics["texts"] == len(TEXTS)
     shared = rows[rows.retrieved]
@@ -170,7 +176,7 @@ def test_pairs_of_other_sentences_that_share_the_answer(corpus):
     assert not rows.question.duplicated().any()
 
 
-def test_test_questions_are_left_out(corpus):
+def test_test_questions_are_left_out(corpus, loaded):
     questions = ["who founded the nordic steel company, in 1901", "When did Google open its Toronto office?"]
     rows, metrics = collect(
         Corpus(source=str(corpus), processes=1), checks.HeldOut(questions, [["Holm"], ["2001", "the year 2001"]])

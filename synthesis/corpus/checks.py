@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 
 from synthesis.corpus.words import WORDS
-from synthesis.filters.grams import normalised as words_of
 from synthesis.tasks import squad
+from synthesis.tasks.words import normalised
 
 FEWEST, MOST = 5, 30  # words of a question
 LONGEST_ANSWER = 8  # words
@@ -109,7 +109,7 @@ class HeldOut:
         """answers: all right ones of each question."""
         self.texts, self.runs, self.by_answer = set(), set(), {}
         for question, right in zip(questions, answers, strict=True):
-            text = words_of(question)
+            text = normalised(question)
             self.texts.add(text)
             words = text.split()
             size = min(RUN, len(words))
@@ -122,7 +122,7 @@ class HeldOut:
         """Whether a test question is the same; or shares 13 words in a row, or all it has if these are 8 or more; or
         shares half of its words and the answer.
         """
-        text = words_of(question)
+        text = normalised(question)
         words = text.split()
         if text in self.texts or any(
             run in self.runs for size in range(SHORTEST, RUN + 1) for run in runs(words, size) if self.runs

@@ -10,8 +10,8 @@ from synthesis.corpus import forms, sentences, templates, texts
 from synthesis.corpus.checks import HeldOut
 from synthesis.corpus.questions import Pair
 from synthesis.corpus.retrieval import retrieve
-from synthesis.filters.grams import normalised
 from synthesis.params import Corpus
+from synthesis.tasks.words import normalised
 
 
 def collect(corpus: Corpus, held_out: HeldOut) -> tuple[pd.DataFrame, dict]:

@@ -16,7 +16,7 @@ from synthesis import UserError
 
 FORMATS = ".csv, .tsv, .jsonl and .parquet files, and folders of .txt files"
 PIECE = 10_000  # characters: a longer text is parsed in pieces
-BATCH = 100_000  # characters that are parsed together: bounds the memory of a process
+BATCH = 50_000  # characters that are parsed together: bounds the memory of a process
 ROWS = 1_000  # of a Parquet file, read at once
 
 
