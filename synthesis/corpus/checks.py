@@ -39,6 +39,8 @@ def fault(question: str, answer: str, sentence: str, place: str, clause=None) ->
     if not any(word[0].isupper() or word[0].isdigit() for word in words[1:]):
         return "nothing named"
     if clause is not None:
+        if any(token.lower_ == "that" and token.tag_ == "DT" for token in clause.tokens):
+            return "pronoun without antecedent"
         if place != "subject" and vague(clause.subject):
             return "vague subject"
         if clause.joined or not agrees(clause, place):

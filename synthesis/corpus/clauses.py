@@ -54,6 +54,7 @@ class Clause:
             spliced = child.dep_ == "ccomp" and child.i < self.verb.i
             if child.dep_ not in OUTSIDE and not linking and not spliced:
                 inside += child.subtree
+        inside = [token for token in inside if token.text != "." or token.i + 1 < token.sent.end]
         places = {token.i for token in inside}
         commas = (child for child in self.verb.children if child.text == ",")
         inside += [comma for comma in commas if {comma.i - 1, comma.i + 1} <= places]
@@ -130,10 +131,10 @@ def bare(noun) -> list:
     """A noun phrase without what follows it between commas or brackets."""
     dropped = set()
     for child in noun.children:
-        if child.dep_ in ADDITIONS and child.i > noun.i:
-            edge = child.left_edge.i
-            if child.is_punct or (edge and noun.doc[edge - 1].is_punct):
-                dropped |= {token.i for token in child.subtree}
+        edge = child.left_edge.i
+        if child.dep_ in ADDITIONS and not child.is_punct and edge > noun.i and noun.doc[edge - 1].is_punct:
+            dropped |= {token.i for token in child.subtree}
+    dropped |= {child.i for child in noun.children if child.is_punct and {child.i - 1, child.i + 1} & dropped}
     return [token for token in noun.subtree if token.i not in dropped]
 
 
@@ -145,7 +146,7 @@ def spell(tokens) -> str:
     for place, token in enumerate(tokens):
         word = "not" if token.lower_ in ("n't", "n’t") else token.text
         named = token.ent_type_ or token.tag_ in ("NNP", "NNPS") or not word[1:].islower()
-        if token.is_sent_start and (not named or word in ("The", "A", "An")):
+        if token.is_sent_start and (not named or token.tag_ in ("DT", "IN")):
             word = word.lower()
         follows = place and tokens[place - 1].i + 1 == token.i
         touching = follows and not tokens[place - 1].whitespace_ and word != "not"
