@@ -50,6 +50,15 @@ class Card(Section):
     gold_license: str | None = None
 
 
+class Corpus(Section):
+    """Texts that pairs of question and answer are made of, without a teacher."""
+
+    source: str
+    column: str = "text"
+    pairs: int | None = Field(default=None, ge=1)
+    processes: int | None = Field(default=None, ge=1)
+
+
 class Task(Section):
     kind: str
     gold: GoldSource
@@ -57,6 +66,7 @@ class Task(Section):
     templates: str | None
     words: dict[str, str] = {}
     answers: Literal["gold", "extracted"] | None = None
+    corpus: Corpus | None = None
     student: dict = {}
     card: Card = Card()
 

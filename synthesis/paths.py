@@ -30,6 +30,7 @@ class Paths:
         self.contexts = self.data / "gold" / "contexts.parquet"
         self.rationales = self.data / "rationales.parquet"
         self.seed = self.data / "seed.parquet"
+        self.pairs = self.data / "pairs.parquet"
         self.student = self.data / "student"
         self.final_predictions = self.data / "predictions.parquet"
         self.final_curve = self.data / "curve.csv"

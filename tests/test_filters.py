@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from synthesis import files as table
 from synthesis import params
 from synthesis.filters import sift
-from synthesis.filters.grams import normalised, similarity
+from synthesis.filters.grams import similarity
 from synthesis.filters.held_out import leaks
 from synthesis.filters.near_duplicates import twins
 from synthesis.filters.rows import Rows
 from synthesis.filters.rules import main_script
 from synthesis.params import Task as Settings
 from synthesis.tasks import classification, pair, span_qa
+from synthesis.tasks.words import normalised
 from tests.llm_server import Server
 
 TASK = classification.Task("t", Settings.model_construct(words={}))

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthesis.filters.grams import bands, normalised, similarity
+from synthesis.filters.grams import bands, similarity
 from synthesis.measures.errors import group_lengths, group_topics
 from synthesis.measures.leaks import read_cues
 from synthesis.tasks.checks import copied, echo, unasked, words
-from synthesis.tasks.words import PART, WORD
+from synthesis.tasks.words import PART, WORD, normalised
 from synthesis.teacher.cleaning import verdict
 from synthesis.teacher.request import Request
 

@@ -9,8 +9,6 @@ from zlib import crc32
 
 import numpy as np
 
-from synthesis.tasks.words import PART, caseless
-
 CHARACTERS = 5
 # Two texts of similarity s share a band with probability 1 - (1 - s^DEPTH)^BANDS: 0.22 at 0.5, 0.87 at 0.7, 0.99 at 0.8
 BANDS, DEPTH = 16, 6
@@ -20,11 +18,6 @@ _random = np.random.default_rng(1)
 FACTORS = _random.integers(0, 2**31, BANDS * DEPTH, dtype=np.uint32) * np.uint32(2) + np.uint32(1)  # odd: one to one
 SHIFTS = _random.integers(0, 2**32, BANDS * DEPTH, dtype=np.uint32)
 BASE = np.uint64(0x9E3779B97F4A7C15)
-
-
-def normalised(text: str) -> str:
-    """The words without case and punctuation; a text without any word as it is."""
-    return " ".join(PART.findall(caseless(text))) or " ".join(text.split())
 
 
 def similarity(one: str, other: str) -> float:

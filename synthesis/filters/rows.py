@@ -8,6 +8,7 @@ import pandas as pd
 
 from synthesis.filters import grams
 from synthesis.tasks.base import Task
+from synthesis.tasks.words import normalised
 
 
 class Rows:
@@ -37,7 +38,7 @@ class Rows:
     @cached_property
     def texts(self) -> list[str]:
         """What the teacher wrote, as words set apart by one space, without case and punctuation."""
-        return [grams.normalised(text) for text in self.table[self.task.written]]
+        return [normalised(text) for text in self.table[self.task.written]]
 
     @cached_property
     def words(self) -> tuple[np.ndarray, np.ndarray]:

