@@ -173,8 +173,8 @@ def test_errors_of_question_answering():
         }
     )
 
-    def wrong(f1_below):
-        return predictions.id[QA.wrong(predictions, type("Method", (), {"f1_below": f1_below}))].tolist()
+    def wrong(score_below):
+        return predictions.id[QA.wrong(predictions, type("Method", (), {"score_below": score_below}))].tolist()
 
     assert (wrong(None), wrong(0.5), wrong(0.7)) == (["b", "c"], ["c"], ["b", "c"])
 
