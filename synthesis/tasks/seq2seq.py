@@ -170,11 +170,16 @@ class Task(base.Task):
             or next(filter(None, (self._repeated(row, one, "equals an example") for one in shown[1:])), None)
             or stray_quote(target)
             or ("other form of source" if forms and meanings.read(source).form not in forms else None)
+            or ("answer in the question" if self._gives_away(source, target) else None)
             or ("values lost" if meanings.lost(source, target) else None)
             or ("values invented" if meanings.read(source).form and meanings.invented(source, target) else None)
             or echo(text, request)
         )
         return text, reason
+
+    def _gives_away(self, question: str, answer: str) -> bool:
+        """Whether the teacher has put the answer that it was given into its question."""
+        return self.metric in ANSWERED and "source" in self.writes and squad.within(words(answer), words(question))
 
     def _repeated(self, row: dict, shown: dict, reason: str) -> str | None:
         """What the teacher wrote is what the prompt shows, in all that it was to write."""

@@ -65,8 +65,8 @@ def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFr
 def with_examples(run: Run, rows: list[dict], gold: pd.DataFrame, first: int = 0) -> list[dict]:
     """The seed rows, each with `examples`: method.examples gold rows of its label, drawn at random.
 
-    None of them shares what the row's teacher is given, its premise or context: its text would be copied. Row i gets the
-    same ones however many rows there are. first: the number of the first row.
+    None of them shares what the row's teacher is given, its premise or context: its text would be copied. Row i gets
+    the same ones however many rows there are. first: the number of the first row.
     """
     task, count, pools = run.task, run.params.method.examples, {}
     if not count:
