@@ -88,8 +88,8 @@ def note(cases: list[Case], metric: str) -> list[str]:
     text = (
         f"{in_words(metric)} in % on test: the mean over the runs, and their range. Better and worse: runs in which "
         f"what ships differs from gold rows alone by the paired test, at level {LEVEL} after Holm's correction for "
-        f"{len(cases)} runs. Gold equivalent: how many more gold rows would have brought the difference, of the least and the best "
-        "run. Calls: answers of the teacher, new ones and those out of the response store."
+        f"{len(cases)} runs. Gold equivalent: how many more gold rows would have brought the difference, of the least "
+        "and the best run. Calls: answers of the teacher, new ones and those out of the response store."
     )
     return textwrap.wrap(text, 115)
 
