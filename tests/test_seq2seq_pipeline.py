@@ -142,7 +142,7 @@ def test_lineage_goes_back_to_the_gold_row(written):
 
 def test_students_are_compared(written):
     said = written.command("compare", "workspace").stdout
-    assert "chrf on test" in said and "a paired bootstrap" in said
+    assert "chrF++ on test" in said and "a paired bootstrap" in said
 
 
 def stale(repository, **changes) -> set[str]:
