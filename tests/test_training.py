@@ -116,7 +116,7 @@ def test_a_fit_that_fails_is_begun_anew(models, monkeypatch, capsys):  # noqa: F
     students = classifier.fit(lesson)
     assert rates_tried == [(1e-2, [0, 1]), (5e-3, [0, 1])]
     assert "2" in capsys.readouterr().err
-    assert all(student.curve.loss.iloc[-1] < 0.5 and student.records == 2 * 60 * 8 for student in students)
+    assert all(student.curve.loss.iloc[-1] < 1 and student.records == 2 * 60 * 8 for student in students)
     rates_tried.clear()
     classifier.fit(replace(lesson, settings=usual))
     assert rates_tried == [(5e-3, [0, 1])], "a student that learns is not trained twice"
