@@ -103,7 +103,7 @@ def test_every_row_is_in_one_batch_of_a_prediction(device):
 def test_a_fit_that_fails_is_begun_anew(models, monkeypatch, capsys):  # noqa: F811
     """At a rate that destroys the weights a student guesses; at half of it, by which this one learns, it does not."""
     learned, rates_tried = Examples(*rows(60, 0)), []
-    fit, usual = classifier._fit, settings(models["bert"], steps=60, learning_rate=5e-3)
+    fit, usual = classifier._fit, settings(models["bert"], steps=100, learning_rate=5e-3)
 
     def tried(lesson):
         rates_tried.append((lesson.settings.learning_rate, list(lesson.seeds)))
@@ -116,7 +116,7 @@ def test_a_fit_that_fails_is_begun_anew(models, monkeypatch, capsys):  # noqa: F
     students = classifier.fit(lesson)
     assert rates_tried == [(1e-2, [0, 1]), (5e-3, [0, 1])]
     assert "2" in capsys.readouterr().err
-    assert all(student.curve.loss.iloc[-1] < 1 and student.records == 2 * 60 * 8 for student in students)
+    assert all(student.curve.loss.iloc[-1] < 1 and student.records == 2 * 100 * 8 for student in students)
     rates_tried.clear()
     classifier.fit(replace(lesson, settings=usual))
     assert rates_tried == [(5e-3, [0, 1])], "a student that learns is not trained twice"
