@@ -167,7 +167,8 @@ def _write_onnx(graph: Graph, path: Path) -> None:
     rows, tokens, others = (torch.export.Dim(name) for name in ("rows", "tokens", "second_tokens"))
     shapes = [{0: rows, 1: tokens} for _ in given]
     if graph.encode == "apart":
-        second = {f"second_{name}": tensor for name, tensor in given.items()}
+        other = graph.tokenizer(["another one, of another length"] * 3, return_tensors="pt")
+        second = {f"second_{name}": other[name] for name in given}
         given, shapes = given | second, shapes + [{0: rows, 1: others} for _ in second]
     graph.module.to("cpu").eval()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)

@@ -188,9 +188,7 @@ def test_int8_is_refused_when_its_answers_differ(models, tmp_path, monkeypatch):
     student = finetuned(models["bert"], "classification")
     run = made("classification", student, rows("classification", 30, 30))
     monkeypatch.setattr(export, "LEAST", 1.01)
-    with pytest.raises(
-        UserError, match=r"task `t`: int8 answers as the student does to \d+\.\d% of selection rows only"
-    ):
+    with pytest.raises(UserError, match=r"`t`: int8 answers as the student does to \d+\.\d% of selection rows only"):
         export.export(run, int8=True)
     assert not run.paths.export.exists()
     monkeypatch.setattr(export, "LEAST", 0)
@@ -204,7 +202,7 @@ def test_a_student_that_cannot_be_exported_is_told(models, tmp_path, monkeypatch
     with pytest.raises(UserError, match="a student of kind classifier cannot be exported: use `synthesis predict`"):
         export.export(run, int8=False)
     shutil.rmtree(run.paths.student)
-    with pytest.raises(UserError, match="data/t/student is missing: .* run `dvc repro evaluate@t`"):
+    with pytest.raises(UserError, match=r"data/t/student is missing: .* run `dvc repro evaluate@t`"):
         export.export(run, int8=False)
 
 

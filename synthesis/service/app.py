@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import socket
 import time
@@ -24,6 +25,7 @@ from synthesis.service.engine import Engine
 BODY = 1_000_000  # bytes of a request at most
 INPUTS = 32  # of a request at most
 CHARACTERS = 100_000  # of a text at most
+HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate, which JSON can hold and UTF-8 cannot
 PAGE = Path(__file__).with_name("page.html")
 # The page is all in one file, and asks nobody but this service.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
@@ -59,15 +61,16 @@ def create(engine: Engine) -> FastAPI:
     app = FastAPI(title=engine.facts["task"], lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(Gate, counts=counts)
 
-    @app.exception_handler(Refused)
-    async def refuse(request, error: Refused) -> JSONResponse:
-        return JSONResponse({"error": error.detail, "error_type": error.kind}, error.status_code)
+    @app.exception_handler(HTTPException)
+    async def refuse(request, error: HTTPException) -> JSONResponse:
+        kind = getattr(error, "kind", "Validation")
+        return JSONResponse({"error": error.detail, "error_type": kind}, error.status_code, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def misunderstand(request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if isinstance(part, str) and part != "body")
-        return JSONResponse({"error": f"{place or 'body'}: {first['msg']}", "error_type": "Validation"}, 422)
+        place = first["loc"][1] if first["type"] != "json_invalid" and len(first["loc"]) > 1 else "body"
+        return JSONResponse({"error": f"{place}: {first['msg']}", "error_type": "Validation"}, 422)
 
     @app.post("/predict")
     async def predict(asked: Asked) -> Response:
@@ -125,6 +128,8 @@ def each(inputs: str | list[str] | list[list[str]], reads: list[str]) -> list:
         for text, name in zip(texts, reads, strict=True):
             if not text.strip():
                 raise Refused(422, "Validation", f"inputs: {name} is empty")
+            if HALF.search(text):
+                raise Refused(422, "Validation", f"inputs: {name} holds half a character")
             if len(text) > CHARACTERS:
                 raise Refused(413, "Validation", f"inputs: {name} has {len(text)} characters of {CHARACTERS} at most")
     return [texts[0] if len(reads) == 1 else tuple(texts) for texts in several]

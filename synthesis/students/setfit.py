@@ -75,7 +75,10 @@ class SetFit:
         """Write a folder that `SentenceTransformer` loads, and beside it the regression, which `load` reads, too."""
         head = self.model.model_head
         self.model.model_body.save_pretrained(str(folder))
-        save_file({"weight": head.coef_, "bias": head.intercept_}, Path(folder) / "head.safetensors")
+        weights = {"weight": head.coef_, "bias": head.intercept_}
+        # safetensors writes the memory as it lies, and scikit-learn leaves it column by column.
+        contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+        save_file(contiguous, Path(folder) / "head.safetensors")
         known = {"names": self.names, "classes": head.classes_.tolist()}
         (Path(folder) / "head.json").write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
 
