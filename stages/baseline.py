@@ -9,6 +9,7 @@ selection rows, as there is no checkpoint left to pick. Others learn shares of i
 from synthesis import files
 from synthesis.budgets import learn_shares
 from synthesis.run import Run, stage
+from synthesis.students import saved
 from synthesis.students.folds import whole_budget
 from synthesis.students.lesson import learn
 from synthesis.students.tuning import best_for_gold
@@ -19,7 +20,7 @@ def main(run: Run) -> None:
     rows = whole_budget(gold)
     settings, scores = best_for_gold(task, gold, run.student, baseline.tune or [], run.params.method.folds)
     outcome = learn(task, rows, gold, settings, -1, gold["selection"].head(0), watch=True)
-    outcome.student.save(paths.baseline_student)
+    saved.save(outcome.student, task, paths.baseline_student)
     files.write(outcome.predictions, paths.baseline_predictions)
     files.write_csv(outcome.curve, paths.baseline_curve)
     files.write(scores.rename("score").reset_index(), paths.baseline_folds)

@@ -15,6 +15,7 @@ from synthesis.measures.scores import score_splits
 from synthesis.mixing import GOLD, SYNTHETIC, mix
 from synthesis.params import Student as Settings
 from synthesis.run import Run, stage
+from synthesis.students import saved
 from synthesis.students.folds import whole_budget
 from synthesis.students.lesson import Outcome, learn
 from synthesis.students.tuning import best_settings
@@ -31,7 +32,7 @@ def main(run: Run) -> None:
         final = keep_baseline(run)
     else:
         outcome, final = (alone, synthetic) if ships == SYNTHETIC else teach(run, ships, written, settings)
-        outcome.student.save(paths.student)
+        saved.save(outcome.student, run.task, paths.student)
         files.write(outcome.predictions, paths.final_predictions)
         files.write_csv(outcome.curve, paths.final_curve)
     files.write_json({"ships": ships, **final, "synthetic": synthetic}, paths.metrics / "final.json")

@@ -5,7 +5,20 @@ import sys
 import typer
 
 from synthesis import UserError
-from synthesis.commands import batches, compare, estimate, lineage, new_task, publish, store, study, worth
+from synthesis.commands import (
+    batches,
+    compare,
+    estimate,
+    export,
+    lineage,
+    new_task,
+    predict,
+    publish,
+    serve,
+    store,
+    study,
+    worth,
+)
 
 app = typer.Typer(
     help="What goes with the pipeline that `dvc repro` runs. `synthesis COMMAND --help` explains a command.",
@@ -19,6 +32,9 @@ app.command()(worth.worth)
 app.command()(compare.compare)
 app.command()(study.study)
 app.command()(lineage.lineage)
+app.command()(predict.predict)
+app.command()(export.export)
+app.command()(serve.serve)
 app.command()(publish.publish)
 app.add_typer(store.app, name="store")
 app.add_typer(batches.app, name="batches")

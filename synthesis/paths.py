@@ -36,6 +36,7 @@ class Paths:
         self.final_curve = self.data / "curve.csv"
         self.synthetic_predictions = self.data / "synthetic" / "predictions.parquet"
         self.synthetic_curve = self.data / "synthetic" / "curve.csv"
+        self.export = self.data / "export"
         self.baseline_student = self.data / "baseline" / "student"
         self.baseline_predictions = self.data / "baseline" / "predictions.parquet"
         self.baseline_curve = self.data / "baseline" / "curve.csv"

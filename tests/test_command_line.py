@@ -7,9 +7,10 @@ import pytest
 
 from tests.conftest import ROOT
 
-COMMANDS = ["new-task", "estimate", "worth", "compare", "study", "lineage", "publish"]
+COMMANDS = ["new-task", "estimate", "worth", "compare", "study", "lineage", "predict", "export", "serve", "publish"]
 GROUPS = {"store": ["info", "prune", "export", "import"], "batches": ["list", "cancel"]}
 SLOW = "pandas", "pydantic", "torch", "sklearn", "transformers", "dvc", "matplotlib", "huggingface_hub", "openai"
+SLOW += "fastapi", "uvicorn", "onnxruntime", "pyarrow"
 
 
 def synthesis(*words: str) -> subprocess.CompletedProcess:

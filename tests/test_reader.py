@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from synthesis import UserError
 from synthesis.models.load import load_tokenizer
-from synthesis.students.reader import LONGEST, Window, best_span, windows
+from synthesis.students.reader import windows
+from synthesis.students.spans import LONGEST, Window, best_span
 from tests.test_student import MINILM, alone, fit, models  # noqa: F401
 from tests.test_student import settings as params
 

@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 
 WIDTH = 1024
+Encoder = None  # no test of a pipeline keeps one loaded
 
 
 def embed(texts, model, max_tokens):

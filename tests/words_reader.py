@@ -40,6 +40,10 @@ class Reader:
         (Path(folder) / "reader.json").write_text(json.dumps(self.usual))
 
 
+def load(folder):
+    return Reader(json.loads((Path(folder) / "reader.json").read_text()))
+
+
 def fit(lesson):
     answers = lesson.learned.goals
     numbers = sum(texts[0].isdigit() for _, texts in answers)

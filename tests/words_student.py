@@ -51,7 +51,13 @@ class Student:
 
     def save(self, folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / "words.json").write_text(json.dumps({w: list(v) for w, v in self.weights.items()}))
+        weights = {w: list(v) for w, v in self.weights.items()}
+        (Path(folder) / "words.json").write_text(json.dumps({"names": self.names, "weights": weights}))
+
+
+def load(folder):
+    kept = json.loads((Path(folder) / "words.json").read_text())
+    return Student(kept["names"], {word: np.array(row) for word, row in kept["weights"].items()}, None)
 
 
 def words(text):

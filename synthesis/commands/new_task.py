@@ -46,7 +46,7 @@ def new_task(
 
     from synthesis import scaffold
 
-    columns = dict(map(_named, column or []))
+    columns = dict(map(renamed, column or []))
     task, rows, prompts = scaffold.create(name, gold, kind, columns, writes)
     print(f"task `{name}`: {rows} gold rows, {', '.join(task.fields)}\nNow edit")
     print(f"  {prompts}/*.md  say what your texts are")
@@ -61,7 +61,8 @@ def new_task(
     print(f"  git add data/gold/{name} prompts/{name} params.yaml")
 
 
-def _named(word: str) -> tuple[str, str]:
+def renamed(word: str) -> tuple[str, str]:
+    """What a file calls one of our columns. Raises UserError for what is not OURS=THEIRS."""
     ours, _, theirs = word.partition("=")
     if not theirs:
         raise UserError(f"--column {word}: write OURS=THEIRS, such as text=body")

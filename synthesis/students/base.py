@@ -1,14 +1,14 @@
 """The contract of a kind of student: what it is given, what it can do once it has learned.
 
 A kind is a module of this folder with a function `fit(lesson)`, which returns a student for each of the lesson's seeds,
-and a constant ANSWERS: what it can learn to answer with, `label`, `span` or `text`. A task names those that learn it
-(`Task.students`); any other kind is a module's own name.
+a function `load(folder)`, which returns one that was saved, and a constant ANSWERS: what it can learn to answer with,
+`label`, `span` or `text`. A task names those that learn it (`Task.students`); any other kind is a module's own name.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,6 +54,25 @@ class Lesson:
     seeds: Sequence[int] = (0,)
 
 
+@dataclass(frozen=True)
+class Graph:
+    """What is exported of a student: a model and what it reads.
+
+    module:    a torch module that is called with the tokenizer's tensors by name, (rows, tokens), on any device. Where
+        the texts of a pair are encoded `apart`, those of the second text have `second_` before their names.
+    tokenizer: of the library transformers, with a fast one of the library tokenizers in it; its model_max_length is
+        where texts are cut.
+    encode:    how an input becomes tokens, one of service/encoding.py's ways: both texts of a pair `together`, `joined`
+        as one text, `apart` from each other, or a question and its context in `windows`.
+    outputs:   of the module, by name: logits, (rows, labels); or those of starts and ends, (rows, tokens).
+    """
+
+    module: Callable
+    tokenizer: object
+    encode: str = "together"
+    outputs: tuple[str, ...] = ("logits",)
+
+
 class Student(Protocol):
     """A student that has learned.
 
@@ -87,3 +106,6 @@ class Student(Protocol):
 
     def save(self, folder) -> None:
         """Write what is needed to predict again to `folder`, which is made if it is missing."""
+
+    def graph(self) -> Graph:
+        """Return what is exported. A kind of student that cannot be exported has no such method."""

@@ -10,9 +10,9 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from synthesis.models.load import load_model, load_tokenizer
-from synthesis.students.base import Examples, Lesson
+from synthesis.students.base import Examples, Graph, Lesson
 from synthesis.students.forward import forward, tokenize
-from synthesis.students.training import Course, Trained, repeatable, train
+from synthesis.students.training import Course, Trained, accelerator, repeatable, train
 
 ANSWERS = ("label",)
 NOTHING = 0.98  # of the loss of guessing
@@ -49,10 +49,20 @@ class FineTuned(Trained):
         finally:
             hook.remove()
 
+    def graph(self) -> Graph:
+        return Graph(self.model, self.tokenizer)
+
     def save(self, folder) -> None:
         """Write a folder that `transformers.pipeline("text-classification", folder)` loads."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+
+def load(folder) -> FineTuned:
+    """Return the student that `FineTuned.save` wrote to `folder`, to predict again."""
+    model = load_model(AutoModelForSequenceClassification, str(folder)).to(accelerator())
+    names = [name for _, name in sorted(model.config.id2label.items())]
+    return FineTuned(names, model, load_tokenizer(str(folder)))
 
 
 def fit(lesson: Lesson) -> list[FineTuned]:

@@ -52,6 +52,41 @@ def parameters(model: str) -> int:
         return count
 
 
+class Encoder:
+    """An encoder that stays loaded, for more texts than a cache should hold."""
+
+    def __init__(self, model: str, max_tokens: int):
+        import torch  # here and not above: a run that finds every text in the cache does not need it
+
+        self.tokenizer = load_tokenizer(model, max_tokens)
+        self.model = _encoder(model).to(torch.accelerator.current_accelerator(check_available=True) or "cpu")
+
+    def embed(self, texts: Sequence[str]) -> tuple[np.ndarray, int]:
+        """Return embeddings (texts, hidden) of length 1 and the number of tokens read."""
+        encoded = self.encode(texts)
+        return np.stack([vector for vector, _ in encoded]), sum(tokens for _, tokens in encoded)
+
+    def encode(self, texts: Sequence[str]) -> list[tuple[np.ndarray, int]]:
+        """Return the embedding of each text, and how many tokens it has."""
+        rows = list(tokenize(self.tokenizer, list(texts)))
+        vectors = forward(
+            self.model,
+            self.tokenizer,
+            rows,
+            self.model.config.hidden_size,
+            lambda output, batch: mean(output.last_hidden_state, batch["attention_mask"]),
+        )
+        return [(vector, len(row["input_ids"])) for vector, row in zip(vectors, rows, strict=True)]
+
+
+def mean(vectors, mask):
+    """Return the mean of each row's token vectors, scaled to length 1: tensors (rows, tokens, hidden), (rows, tokens)
+    to (rows, hidden)."""
+    from torch.nn.functional import normalize
+
+    return normalize((vectors * mask.unsqueeze(-1)).sum(1), dim=-1)
+
+
 def _encoder(model: str):
     """Return the encoder of `model`, on the processor."""
     from transformers import AutoModel
@@ -61,18 +96,7 @@ def _encoder(model: str):
 
 
 def _encode(texts, model, max_tokens) -> list[tuple[np.ndarray, int]]:
-    """Return the mean of each text's token vectors, scaled to length 1, and how many tokens it has."""
-    import torch  # here and not above: a run that finds every text in the cache does not need it
-
-    def mean(output, batch):
-        mask = batch["attention_mask"].unsqueeze(-1)
-        return torch.nn.functional.normalize((output.last_hidden_state * mask).sum(1), dim=-1)
-
-    tokenizer = load_tokenizer(model, max_tokens)
-    encoder = _encoder(model).to(torch.accelerator.current_accelerator(check_available=True) or "cpu")
-    rows = list(tokenize(tokenizer, texts))
-    vectors = forward(encoder, tokenizer, rows, encoder.config.hidden_size, mean)
-    return [(vector, len(row["input_ids"])) for vector, row in zip(vectors, rows, strict=True)]
+    return Encoder(model, max_tokens).encode(texts)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from synthesis import UserError
 from synthesis.models.load import load_writer
 from synthesis.students.base import Examples, Lesson
 from synthesis.students.forward import pad
-from synthesis.students.training import Course, Trained, repeatable, train
+from synthesis.students.training import Course, Trained, accelerator, repeatable, train
 from synthesis.students.turns import IGNORED, Conversation, Translation, Turns
 
 ANSWERS = ("text",)
@@ -127,6 +127,18 @@ class Generator(Trained):
         self.tokenizer.save_pretrained(folder)
 
 
+def load(folder) -> Generator:
+    """Return the student that `Generator.save` wrote to `folder`, to predict again."""
+    model = load_writer(str(folder))
+    settings = model.generation_config
+    turns = _turns(model)(model, str(folder), settings.max_new_tokens)
+    return Generator(model.to(accelerator()), turns, settings.num_beams or 1)
+
+
+def _turns(model) -> type[Turns]:
+    return Translation if model.config.is_encoder_decoder else Conversation
+
+
 def fit(lesson: Lesson) -> list[Generator]:
     """Fine-tune the published weights of the model, and keep those that find the answers of selection rows likeliest.
 
@@ -161,7 +173,7 @@ def fit(lesson: Lesson) -> list[Generator]:
 
 def _fresh(settings, seed: int) -> Generator:
     model = load_writer(settings.model)
-    turns = (Translation if model.config.is_encoder_decoder else Conversation)(model, settings)
+    turns = _turns(model)(model, settings.model, settings.max_new_tokens, settings.max_tokens)
     known = model.generation_config
     # Of what the published model writes by, only its marks: it may ask for long summaries, or draw.
     model.generation_config = GenerationConfig(

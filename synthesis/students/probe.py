@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 
 from synthesis import UserError
-from synthesis.students.base import Examples, Lesson
-from synthesis.students.embedding import embed, parameters
+from synthesis.students.base import Examples, Graph, Lesson
+from synthesis.students.embedding import Encoder, embed, parameters
 
 ANSWERS = ("label",)
 STRENGTHS = 10.0, 1.0, 100.0  # values of C; the first stands when the selection rows do not prefer another
@@ -33,6 +33,7 @@ class Probe:
     parameters: int  # of the encoder
     records: int
     step: int = 1
+    encoder: Encoder | None = None  # one that stays loaded; without it embeddings are cached
 
     @property
     def flops(self) -> int:
@@ -46,17 +47,31 @@ class Probe:
         """Return probabilities of shape (rows, names). A label that had no training rows gets 0."""
         if not inputs:
             return np.empty((0, len(self.names)), np.float32)
-        features, _ = _features(inputs, self.model, self.max_tokens)
+        features = self.represent(inputs)
         return softmax(features @ self.weight.T + self.bias, axis=1)
 
     def represent(self, inputs) -> np.ndarray:
         """Return what the regression reads, of shape (rows, features)."""
-        return _features(inputs, self.model, self.max_tokens)[0]
+        return _features(inputs, self.encoder.embed if self.encoder else self._embed)[0]
+
+    def _embed(self, texts):
+        return embed(texts, self.model, self.max_tokens)
 
     def score(self, examples: Examples) -> float:
         """Return the accuracy on these examples, NaN when there are none."""
         truth = [self.names.index(label) for label in examples.goals]
         return float((self.predict(examples.inputs).argmax(axis=1) == truth).mean()) if truth else float("nan")
+
+    def graph(self) -> Graph:
+        from synthesis.students.graphs import Regression
+
+        encoder = self.encoder or Encoder(self.model, self.max_tokens)
+        apart = self.weight.shape[1] > encoder.model.config.hidden_size
+        return Graph(
+            Regression(encoder.model, self.weight, self.bias),
+            encoder.tokenizer,
+            encode="apart" if apart else "together",
+        )
 
     def save(self, folder) -> None:
         """Write probe.safetensors and probe.json, which `load` reads. The encoder stays where it is."""
@@ -69,10 +84,11 @@ class Probe:
 
 
 def load(folder) -> Probe:
-    """Return the student that `Probe.save` wrote to `folder`."""
+    """Return the student that `Probe.save` wrote to `folder`, to predict again; it caches nothing."""
     rest = json.loads((Path(folder) / "probe.json").read_text(encoding="utf-8"))
     rest["curve"] = pd.DataFrame(rest["curve"])
-    return Probe(**rest, **load_file(Path(folder) / "probe.safetensors"))
+    encoder = Encoder(rest["model"], rest["max_tokens"])
+    return Probe(**rest, **load_file(Path(folder) / "probe.safetensors"), encoder=encoder)
 
 
 def fit(lesson: Lesson) -> list[Probe]:
@@ -84,13 +100,17 @@ def fit(lesson: Lesson) -> list[Probe]:
     """
     names, model, longest = lesson.names, lesson.settings.model, lesson.settings.max_tokens
     labels = lesson.learned.goals
+
+    def cached(texts):
+        return embed(texts, model, longest)
+
     if len(set(labels)) == 1:
         raise UserError(f"student.kind: a probe needs rows of two labels, all {len(labels)} are `{labels[0]}`")
-    features, tokens = _features(lesson.learned.inputs, model, longest)
+    features, tokens = _features(lesson.learned.inputs, cached)
     targets = np.array([names.index(label) for label in labels])
     regressions = [LogisticRegression(C=c, max_iter=1000) for c in STRENGTHS]
     if lesson.selection:
-        held_out, _ = _features(lesson.selection.inputs, model, longest)
+        held_out, _ = _features(lesson.selection.inputs, cached)
         truth = np.array([names.index(label) for label in lesson.selection.goals])
         scores = [each.fit(features, targets).score(held_out, truth) for each in regressions]
     else:
@@ -98,14 +118,7 @@ def fit(lesson: Lesson) -> list[Probe]:
         _, groups = np.unique(features, axis=0, return_inverse=True)  # a row that is learned twice stays together
         scores = [cross_val_score(each, features, targets, groups=groups, cv=folds).mean() for each in regressions]
     best = regressions[scores.index(max(scores))].fit(features, targets)
-
-    weight = np.zeros((len(names), features.shape[1]), np.float32)
-    bias = np.full(len(names), -np.inf, np.float32)
-    # Of two labels scikit-learn keeps the second's coefficients only; the first's are zero.
-    known = best.classes_ if len(best.classes_) > 2 else best.classes_[1:]
-    bias[best.classes_] = 0
-    weight[known], bias[known] = best.coef_, best.intercept_
-
+    weight, bias = by_label(best, names)
     logs = log_softmax(features @ weight.T + bias, axis=1)
     probe = Probe(names, model, longest, weight, bias, pd.DataFrame(), tokens, parameters(model), len(labels))
     curve = {
@@ -119,9 +132,20 @@ def fit(lesson: Lesson) -> list[Probe]:
     return [probe] * len(lesson.seeds)
 
 
-def _features(inputs, model, max_tokens) -> tuple[np.ndarray, int]:
+def by_label(regression: LogisticRegression, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return its coefficients, float32 (names, features) and (names,): -inf for a label that had no training rows."""
+    weight = np.zeros((len(names), regression.coef_.shape[1]), np.float32)
+    bias = np.full(len(names), -np.inf, np.float32)
+    # Of two labels scikit-learn keeps the second's coefficients only; the first's are zero.
+    known = regression.classes_ if len(regression.classes_) > 2 else regression.classes_[1:]
+    bias[regression.classes_] = 0
+    weight[known], bias[known] = regression.coef_, regression.intercept_
+    return weight, bias
+
+
+def _features(inputs, embed) -> tuple[np.ndarray, int]:
     """Return features (rows, width) and the number of tokens read: u for a text; u, v, |u - v|, u * v for a pair."""
     if not isinstance(inputs[0], tuple):
-        return embed(inputs, model, max_tokens)
-    (u, first), (v, second) = (embed(side, model, max_tokens) for side in zip(*inputs, strict=True))
+        return embed(inputs)
+    (u, first), (v, second) = (embed(side) for side in zip(*inputs, strict=True))
     return np.hstack([u, v, np.abs(u - v), u * v]), first + second

@@ -16,14 +16,13 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrai
 
 from synthesis import UserError
 from synthesis.models.load import load_model, load_tokenizer
-from synthesis.students.base import Examples, Lesson
+from synthesis.students.base import Examples, Graph, Lesson
 from synthesis.students.forward import forward
-from synthesis.students.training import Course, Trained, repeatable, train
+from synthesis.students.spans import Window, best_span, shares
+from synthesis.students.training import Course, Trained, accelerator, repeatable, train
 from synthesis.tasks import squad
 
 ANSWERS = ("span",)
-N_BEST = 20  # spans that share the probability
-LONGEST = 30  # tokens of an answer at most, as in the official baselines
 SHORTEST_WINDOW = 32  # tokens, for a question and what is left of the context
 
 
@@ -56,10 +55,19 @@ class Reader(Trained):
             found[window.row].append((window, starts, ends))
         return [best_span(context, seen) for context, seen in zip(contexts, found, strict=True)]
 
+    def graph(self) -> Graph:
+        return Graph(self.model, self.tokenizer, encode="windows", outputs=("start_logits", "end_logits"))
+
     def save(self, folder) -> None:
         """Write a folder that `AutoModelForQuestionAnswering.from_pretrained` and its tokenizer load."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+
+def load(folder) -> Reader:
+    """Return the student that `Reader.save` wrote to `folder`, to predict again."""
+    model = load_model(AutoModelForQuestionAnswering, str(folder)).to(accelerator())
+    return Reader(model, load_tokenizer(str(folder)))
 
 
 def fit(lesson: Lesson) -> list[Reader]:
@@ -112,27 +120,6 @@ def _objective(output, targets):
 # Windows
 
 
-@dataclass(frozen=True)
-class Window:
-    """A question and a piece of its context.
-
-    row:     the number of the pair that it was cut from.
-    tokens:  what the model reads, input_ids among it, not padded.
-    offsets: (tokens, 2), where each token of the context lies in it; (-1, -1) for those that are not of the context.
-    """
-
-    row: int
-    tokens: dict[str, list[int]]
-    offsets: np.ndarray
-
-    def place(self, start: int, end: int) -> tuple[int, int]:
-        """The first and last token of context[start:end]; (0, 0), the first token of all, when it is not all here."""
-        inside = np.flatnonzero((self.offsets[:, 0] < end) & (self.offsets[:, 1] > start))
-        if not len(inside) or self.offsets[inside[0], 0] > start or self.offsets[inside[-1], 1] < end:
-            return 0, 0
-        return int(inside[0]), int(inside[-1])
-
-
 def windows(tokenizer, inputs: list[tuple[str, str]]) -> list[Window]:
     """Cut (question, context) pairs into windows of the tokenizer's length, a quarter of which the next one repeats.
 
@@ -146,12 +133,13 @@ def windows(tokenizer, inputs: list[tuple[str, str]]) -> list[Window]:
     if not inputs:
         return []
     questions, contexts = zip(*inputs, strict=True)
+    room, overlap = shares(length)
     encoded = tokenizer(
-        [_shortened(tokenizer, question, length // 2 - 4) for question in questions],
+        [_shortened(tokenizer, question, room) for question in questions],
         list(contexts),
         truncation="only_second",
         max_length=length,
-        stride=length // 4,
+        stride=overlap,
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
     )
@@ -171,37 +159,3 @@ def _shortened(tokenizer, question: str, tokens: int) -> str:
     )
     places = encoded["offset_mapping"]
     return question if len(places) <= tokens else question[: places[tokens - 1][1]]
-
-
-def best_span(context: str, seen: list[tuple[Window, np.ndarray, np.ndarray]]) -> tuple[str, int, float]:
-    """The likeliest answer in the windows of one context: its text, where it starts, its probability.
-
-    `seen`: each window with its logits of start and end, (tokens or more,). A span ends no earlier than it starts and
-    has at most LONGEST tokens; the probability is the softmax over the N_BEST spans with the highest sum of logits.
-    Nothing of a context without tokens can be an answer: ("", 0, 0).
-    """
-    spans = [span for window, starts, ends in seen for span in _best_of(window, starts, ends)]
-    spans = sorted(spans, key=lambda span: (-span[0], *span[1:]))
-    distinct = list({span[1:]: span[0] for span in reversed(spans)}.items())[::-1][:N_BEST]
-    if not distinct:
-        return "", 0, 0.0
-    logits = np.array([logit for _, logit in distinct])
-    weights = np.exp(logits - logits.max())
-    start, end = distinct[0][0]
-    return context[start:end], start, float(weights[0] / weights.sum())
-
-
-def _best_of(window: Window, starts: np.ndarray, ends: np.ndarray) -> list[tuple[float, int, int]]:
-    """The N_BEST spans of a window: logit, start and end in the context."""
-    places = np.flatnonzero(window.offsets[:, 1] > window.offsets[:, 0])  # a token without letters is none
-    if not len(places):
-        return []
-    sums = starts[places][:, None] + ends[places][None, :]
-    lengths = places[None, :] - places[:, None]
-    sums = np.where((lengths >= 0) & (lengths < LONGEST), sums, -np.inf)
-    count = min(N_BEST, int(np.isfinite(sums).sum()))
-    order = np.argsort(-sums, axis=None, kind="stable")[:count]
-    return [
-        (float(sums[first, last]), int(window.offsets[places[first], 0]), int(window.offsets[places[last], 1]))
-        for first, last in zip(*np.unravel_index(order, sums.shape), strict=True)
-    ]

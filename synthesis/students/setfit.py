@@ -24,8 +24,10 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from synthesis import UserError
 from synthesis.models.load import load_tokenizer, loading, locate
-from synthesis.students.base import Examples, Lesson
+from synthesis.students.base import Examples, Graph, Lesson
 from synthesis.students.forward import tokenize
+from synthesis.students.graphs import Regression
+from synthesis.students.probe import by_label
 from synthesis.students.training import EXAMS, repeatable
 
 ANSWERS = ("label",)
@@ -63,11 +65,20 @@ class SetFit:
         """Return what the regression reads, of shape (rows, width)."""
         return self.model.encode(_joined(inputs, self.model.model_body.tokenizer), show_progress_bar=False)
 
+    def graph(self) -> Graph:
+        body = self.model.model_body
+        weight, bias = by_label(self.model.model_head, self.names)
+        body.tokenizer.model_max_length = body.max_seq_length
+        return Graph(Regression(body, weight, bias), body.tokenizer, encode="joined")
+
     def save(self, folder) -> None:
         """Write a folder that `SentenceTransformer` loads, and beside it the regression, which `load` reads, too."""
         head = self.model.model_head
         self.model.model_body.save_pretrained(str(folder))
-        save_file({"weight": head.coef_, "bias": head.intercept_}, Path(folder) / "head.safetensors")
+        weights = {"weight": head.coef_, "bias": head.intercept_}
+        # safetensors writes the memory as it lies, and scikit-learn leaves it column by column.
+        contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+        save_file(contiguous, Path(folder) / "head.safetensors")
         known = {"names": self.names, "classes": head.classes_.tolist()}
         (Path(folder) / "head.json").write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
 

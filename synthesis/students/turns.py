@@ -6,16 +6,13 @@ its own template, or without one the source and, on the next line, the answer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from synthesis import UserError
 from synthesis.models.load import load_tokenizer
-
-if TYPE_CHECKING:
-    from synthesis.params import Student as Settings
 
 IGNORED = -100  # what fills up the targets, by which no loss is counted
 
@@ -31,10 +28,13 @@ class Turns:
     side: ClassVar[str]  # on which sources are padded when the model writes
     start: int | None = None
 
-    def __init__(self, model, settings: Settings):
-        """Raises UserError when the model has no token that ends a text, or not the room that the settings ask for."""
-        self.name, self.longest = settings.model, settings.max_new_tokens
-        self.tokenizer = load_tokenizer(settings.model, settings.max_tokens, padded=False)
+    def __init__(self, model, name: str, max_new_tokens: int, max_tokens: int | None = None):
+        """name: of the model. max_tokens: of a source; None: as many as its tokenizer says.
+
+        Raises UserError when the model has no token that ends a text, or not the room that is asked for.
+        """
+        self.name, self.longest = name, max_new_tokens
+        self.tokenizer = load_tokenizer(name, max_tokens, padded=False)
         known = model.generation_config.eos_token_id
         known = known if isinstance(known, list) else [known]
         self.ends = {token for token in (self.tokenizer.eos_token_id, *known) if token is not None}
@@ -46,7 +46,7 @@ class Turns:
         if self.tokenizer.pad_token is None:  # any will do: what is padded is masked
             self.tokenizer.pad_token = self.tokenizer.convert_ids_to_tokens(self.end)
         limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
-        self.room = min(settings.max_tokens, self._left(limit))
+        self.room = min(self.tokenizer.model_max_length, self._left(limit))
         if self.room < 1 or self.longest > limit:
             raise UserError(f"student.max_new_tokens: `{self.name}` reads and writes {limit} tokens at most; lower it")
 
@@ -82,8 +82,8 @@ class Translation(Turns):
 
     side = "right"
 
-    def __init__(self, model, settings: Settings):
-        super().__init__(model, settings)
+    def __init__(self, model, *settings):
+        super().__init__(model, *settings)
         config = model.generation_config
         starts = config.decoder_start_token_id, config.bos_token_id, self.tokenizer.pad_token_id
         self.start = next(token for token in starts if token is not None)

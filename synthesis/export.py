@@ -1,0 +1,247 @@
+"""Export: the student that ships becomes a folder that runs without torch and transformers, and builds into an image.
+
+Whether it answers as the student does is measured on selection rows, and so is the temperature of its probabilities.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from tokenizers import Tokenizer
+
+import synthesis
+from synthesis import UserError, files
+from synthesis.models.load import fingerprint
+from synthesis.run import Run
+from synthesis.service.encoding import FIELDS
+from synthesis.service.engine import FORMAT, Engine
+from synthesis.students import saved
+from synthesis.students.base import Graph
+
+LEAST = 0.98  # share of selection rows on which int8 must answer as the student does
+CODE = ["__init__.py", "students/spans.py", "service"]  # of this package, what an image needs
+PACKAGES = ["fastapi", "numpy", "onnxruntime", "tokenizers", "uvicorn"]
+TEMPERATURES = 0.05, 20.0
+TIMED = 64  # rows
+
+
+def export(run: Run, int8: bool) -> dict:
+    """Write data/<task>/export, whole or not at all. Returns what was measured: metrics, and `seconds` that vary.
+
+    Raises UserError when there is no student, it cannot be exported, or int8 answers too differently.
+    """
+    paths, name = run.paths, run.task.name
+    kept = saved.facts(paths.student, name)
+    student = saved.load(paths.student, kept.student)
+    if not hasattr(student, "graph"):
+        raise UserError(f"task `{name}`: a student of kind {kept.student} cannot be exported: use `synthesis predict`")
+    selection = files.read(paths.gold("selection"))
+    inputs = run.task.inputs(selection)
+    expected, graph = student.predict(inputs), student.graph()
+    with TemporaryDirectory(dir=paths.data, prefix=".export-") as place:
+        draft = Path(place) / "export"
+        draft.mkdir()
+        facts = _write(graph, kept, draft) | {"task": name, "student": fingerprint(str(paths.student))}
+        if int8:
+            _quantise(draft / "model.onnx")
+            facts["int8"] = True
+        files.write_json(facts, draft / "export.json")
+        engine = Engine(draft)
+        raw = engine.read(inputs)
+        measured = compare(expected, engine.settle(raw))
+        if int8 and measured["agreement"] < LEAST:
+            raise UserError(
+                f"task `{name}`: int8 answers as the student does to {100 * measured['agreement']:.1f}% of selection "
+                f"rows only, and {100 * LEAST:.0f}% are asked for: export without --int8"
+            )
+        facts["temperature"] = temperature(run, raw, kept.labels)
+        files.write_json(facts, draft / "export.json")
+        _add_code(draft)
+        rates = _rates({"torch": student.predict, "onnxruntime": engine.predict}, inputs)
+        size = (draft / "model.onnx").stat().st_size
+        shutil.rmtree(paths.export, ignore_errors=True)
+        os.replace(draft, paths.export)
+    fixed = {"rows": len(inputs), **measured, "temperature": facts["temperature"], "int8": int(int8), "bytes": size}
+    return {"metrics": fixed, "rows_per_second": rates}
+
+
+def warning(run: Run, engine: Engine) -> str:
+    """What is to be said when the export was made of another student than the one that is there now, or nothing."""
+    student = run.paths.student
+    if not student.is_dir() or engine.facts["student"] == fingerprint(str(student)):
+        return ""
+    return f"warning: {run.paths.export} is not of {student} as it is now: run `synthesis export {run.task.name}` again"
+
+
+def compare(expected: Sequence, answers: Sequence) -> dict[str, float]:
+    """How often two students answer the same, and by how much probabilities differ at most."""
+    if isinstance(expected, np.ndarray):
+        same = expected.argmax(1) == answers.argmax(1)
+        differences = np.abs(expected - answers).ravel()
+    else:
+        pairs = list(zip(expected, answers, strict=True))
+        same = np.array([one[:-1] == other[:-1] for one, other in pairs])
+        differences = np.array([abs(one[-1] - other[-1]) for one, other in pairs])
+    return {"agreement": round(float(same.mean()), 4), "largest_difference": round(float(differences.max()), 6)}
+
+
+def temperature(run: Run, logits: np.ndarray, labels: list[str]) -> float:
+    """What logits are divided by, so that probabilities are as likely as can be on selection rows (Guo et al., 2017).
+
+    It is 1 where there is nothing to fit on: without labels; where the student has learned the selection rows; and
+    where it answers them all right, which no temperature is too low for.
+    """
+    predictions = files.read(run.paths.final_predictions)
+    if not labels or not (predictions.split == "selection").any():
+        return 1.0
+    truth = files.read(run.paths.gold("selection")).label.map(labels.index).to_numpy()
+    if (logits.argmax(1) == truth).all():
+        return 1.0
+    logits = logits.astype(float)
+
+    def loss(log: float) -> float:
+        scaled = logits / np.exp(log)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(truth)), truth]).mean())
+
+    return round(float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x)), 4)
+
+
+def _write(graph: Graph, kept: saved.Facts, folder: Path) -> dict:
+    """Write model and tokenizer. Returns what export.json says of them."""
+    fast = getattr(graph.tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        raise UserError(f"{kept.student}: its tokenizer is none of the library tokenizers, and so cannot be exported")
+    try:
+        _write_onnx(graph, folder / "model.onnx")
+    except Exception as error:  # the exporter raises kinds of its own for what it does not know
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"torch cannot export this {kept.student}: {reason}: use `synthesis predict`") from error
+    tokenizer = Tokenizer.from_str(fast.to_str())
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return {
+        "format": FORMAT,
+        "answer": kept.answer,
+        "reads": kept.reads,
+        "labels": kept.labels,
+        "encode": graph.encode,
+        "max_tokens": graph.tokenizer.model_max_length,
+        "mark": graph.tokenizer.sep_token or "",
+        "pad": graph.tokenizer.pad_token_id,
+        "outputs": list(graph.outputs),
+        "temperature": 1.0,
+        "int8": False,
+    }
+
+
+class _ByPlace(torch.nn.Module):
+    """A module that is given its inputs in their order, and returns its outputs so."""
+
+    def __init__(self, module: torch.nn.Module, names: list[str], outputs: Sequence[str]):
+        super().__init__()
+        self.module, self.names, self.outputs = module, names, outputs
+
+    def forward(self, *tensors):
+        output = self.module(**dict(zip(self.names, tensors, strict=True)))
+        return tuple(output[name] for name in self.outputs)
+
+
+def _write_onnx(graph: Graph, path: Path) -> None:
+    """Write the graph for any number of rows and tokens."""
+    example = graph.tokenizer(["an example of a text"] * 3, return_tensors="pt")
+    given = {name: example[name] for name in graph.tokenizer.model_input_names if name in FIELDS}
+    rows, tokens, others = (torch.export.Dim(name) for name in ("rows", "tokens", "second_tokens"))
+    shapes = [{0: rows, 1: tokens} for _ in given]
+    if graph.encode == "apart":
+        other = graph.tokenizer(["another one, of another length"] * 3, return_tensors="pt")
+        second = {f"second_{name}": other[name] for name in given}
+        given, shapes = given | second, shapes + [{0: rows, 1: others} for _ in second]
+    graph.module.to("cpu").eval()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _ByPlace(graph.module, list(given), graph.outputs).eval(),
+            tuple(given.values()),
+            dynamo=True,
+            dynamic_shapes=(tuple(shapes),),
+            input_names=list(given),
+            output_names=list(graph.outputs),
+            external_data=False,
+            verbose=False,
+        )
+        program.save(path)
+
+
+def _quantise(path: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logging.getLogger().setLevel(logging.ERROR)  # it advises on pictures
+    smaller = path.with_name("int8.onnx")
+    quantize_dynamic(path, smaller, weight_type=QuantType.QInt8)
+    os.replace(smaller, path)
+
+
+def _add_code(folder: Path) -> None:
+    """What an image is built from, beside the model: the service, and the packages that it was tested with."""
+    root, own = Path(synthesis.__file__).parent, folder / "synthesis"
+    for name in CODE:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, own / name, ignore=shutil.ignore_patterns("__pycache__", "Dockerfile"))
+        else:
+            (own / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / name, own / name)
+    shutil.copyfile(root / "service" / "Dockerfile", folder / "Dockerfile")
+    pinned = [f"{name}=={importlib.metadata.version(name)}\n" for name in PACKAGES]
+    (folder / "requirements.txt").write_text("".join(pinned), encoding="utf-8")
+
+
+def _rates(ways: dict[str, Callable], inputs: list) -> dict[str, dict[str, float]]:
+    """Rows a second at batches of 1 and of 32, the better of two runs, in turns."""
+    asked = (inputs * -(-TIMED // len(inputs)))[:TIMED]
+    rates = {way: {"1": 0.0, "32": 0.0} for way in ways}
+    for _ in range(2):
+        for way, predict in ways.items():
+            for batch in (1, 32):
+                part = asked[: len(asked) // 4] if batch == 1 else asked
+                started = time.perf_counter()
+                for place in range(0, len(part), batch):
+                    predict(part[place : place + batch])
+                rate = round(len(part) / (time.perf_counter() - started), 1)
+                rates[way][str(batch)] = max(rates[way][str(batch)], rate)
+    return rates
+
+
+def write_metrics(run: Run, measured: dict) -> None:
+    """What equal runs have in common becomes metrics, what differs a log."""
+    files.write_json(measured["metrics"], run.paths.metrics / "export.json")
+    files.write_json({"rows_per_second": measured["rows_per_second"]}, run.paths.logs / "export.json")
+
+
+def summary(folder: Path, measured: dict) -> str:
+    """What was measured, for people."""
+    metrics, rates = measured["metrics"], measured["rows_per_second"]
+    facts = json.loads((folder / "export.json").read_text(encoding="utf-8"))
+    fitted = "fitted on selection rows" if metrics["temperature"] != 1 else "nothing to fit it on: see docs/service.md"
+    lines = [
+        f"{folder}: {metrics['bytes'] / 1e6:.1f} MB{', int8' if metrics['int8'] else ''}",
+        f"agreement with the student on {metrics['rows']} selection rows: {100 * metrics['agreement']:.1f}%, "
+        f"probabilities differ by {metrics['largest_difference']:.6f} at most",
+        *([f"temperature: {metrics['temperature']} ({fitted})"] if facts["labels"] else []),
+        *(f"{way}: {each['1']:.0f} rows/s one at a time, {each['32']:.0f} by 32" for way, each in rates.items()),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,104 @@
+"""An exported student, run by onnxruntime and tokenizers alone: neither torch nor transformers is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from synthesis import UserError
+from synthesis.service.answers import FORMS
+from synthesis.service.encoding import WAYS
+from synthesis.students.spans import Window, best_span
+
+BATCH = 32  # rows at most that the model reads at once; those of like length share a batch
+FORMAT = 1  # of export.json
+
+
+class Engine:
+    """An exported student. It answers as the one that it was made of, whatever else is asked at the same time.
+
+    facts: export.json: `reads`, the columns that it is given; `labels`; `max_tokens`; `temperature`; and the rest.
+    """
+
+    def __init__(self, folder, threads: int | None = None):
+        """Raises UserError when the folder holds no export, or one of another version."""
+        folder = Path(folder)
+        try:
+            self.facts = json.loads((folder / "export.json").read_text(encoding="utf-8"))
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other programs run here, too
+            options.log_severity_level = 3
+            self.session = onnxruntime.InferenceSession(
+                folder / "model.onnx", options, providers=["CPUExecutionProvider"]
+            )
+            self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except FileNotFoundError as error:
+            raise UserError(f"{error.filename} is missing: `synthesis export` writes it") from None
+        except Exception as error:  # onnxruntime and tokenizers raise kinds of their own, all for a broken file
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{folder} cannot be loaded: {reason}: run `synthesis export` again") from None
+        if self.facts.get("format") != FORMAT:
+            raise UserError(f"{folder} is an export of another version: run `synthesis export` again")
+        self.tokenizer.no_padding()
+        self.form = FORMS[self.facts["answer"]](self.facts["labels"])
+        self.cuts = self.facts["encode"] != "windows"  # what is too long loses its end
+        self.names = [given.name for given in self.session.get_inputs()]
+
+    def predict(self, inputs: list) -> np.ndarray | list[tuple]:
+        """Return an answer for each of `inputs`, texts or pairs of texts, in their order.
+
+        Labels: probabilities, float32 of shape (rows, labels). Spans: (text, start, probability).
+        """
+        return self.settle(self.read(inputs))
+
+    def read(self, inputs: list) -> np.ndarray | list[tuple]:
+        """As `predict`, but logits in the place of probabilities."""
+        if not inputs:
+            return np.empty((0, len(self.facts["labels"])), np.float32) if self.facts["labels"] else []
+        rows = WAYS[self.facts["encode"]](self.tokenizer, self.facts["max_tokens"], self.facts["mark"], inputs)
+        outputs = self._run(rows)
+        if len(self.facts["outputs"]) == 1:
+            return np.stack([output for [output] in outputs])
+        found = [[] for _ in inputs]
+        for row, sides in zip(rows, outputs, strict=True):
+            found[row.row].append((row, *sides))
+        return [best_span(context, seen) for (_, context), seen in zip(inputs, found, strict=True)]
+
+    def settle(self, answers: np.ndarray | list[tuple]) -> np.ndarray | list[tuple]:
+        """Make probabilities of logits, by the softmax of logits / temperature; other answers have theirs."""
+        if not isinstance(answers, np.ndarray):
+            return answers
+        scaled = answers / np.float32(self.facts["temperature"])
+        raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return raised / raised.sum(axis=1, keepdims=True)
+
+    def lengths(self, inputs: list) -> list[int]:
+        """How many tokens each input has before any are cut off, of a pair both texts' together."""
+        self.tokenizer.no_truncation()
+        return [len(encoding.ids) for encoding in self.tokenizer.encode_batch(inputs)]
+
+    def _run(self, rows: list[Window]) -> list[tuple[np.ndarray, ...]]:
+        """What the model makes of each row."""
+        order = sorted(range(len(rows)), key=lambda place: len(rows[place].offsets))
+        outputs = [()] * len(rows)
+        for start in range(0, len(order), BATCH):
+            places = order[start : start + BATCH]
+            feed = {name: self._padded([rows[place].tokens[name] for place in places], name) for name in self.names}
+            made = self.session.run(self.facts["outputs"], feed)
+            for place, *parts in zip(places, *made, strict=True):
+                outputs[place] = tuple(parts)
+        return outputs
+
+    def _padded(self, rows: list[list[int]], name: str) -> np.ndarray:
+        """Rows as an array of int64, (rows, longest), filled up on the right."""
+        filler = self.facts["pad"] if name.endswith("input_ids") else 0
+        padded = np.full((len(rows), max(map(len, rows))), filler, np.int64)
+        for place, row in enumerate(rows):
+            padded[place, : len(row)] = row
+        return padded
