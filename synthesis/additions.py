@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from synthesis import UserError
@@ -19,11 +21,33 @@ def plan(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:
 
 
 def extrapolations(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:
-    """Rows like each mined one, with its own label (Alg. 2, lines 8 to 10; Alg. 3)."""
-    each = run.params.method.extrapolations_per_error
-    rows = [{**error, "parent": error["id"]} for error in mined.to_dict("records") for _ in range(each)]
+    """Rows like each mined one, with its own label (Alg. 2, lines 8 to 10; Alg. 3).
+
+    As many for each as method.extrapolations_per_error says; or method.additional_rows, shared over the mined rows.
+    """
+    each, count = run.params.method.extrapolations_per_error, run.params.method.additional(q)
+    errors = [{**error, "parent": error["id"]} for error in mined.to_dict("records")]
     # An error that persists is asked about again, and must not get the answer of the round before.
-    return Plan(rows, extrapolation_requests(run, rows, sample=q * each))
+    if count is None:
+        rows = [error for error in errors for _ in range(each)]
+        return Plan(rows, extrapolation_requests(run, rows, sample=q * each))
+    rows = [errors[place] for place in turns([1.0] * len(errors), count)]
+    return Plan(rows, extrapolation_requests(run, rows, sample=(q + 1) * FAR))
+
+
+def turns(shares: Sequence[float], count: int) -> list[int]:
+    """The places whose turn it is, `count` times, as evenly as `shares` allow (Sainte-Laguë); no places have no turns.
+
+    Equal shares take turns in their order. More turns begin with the same ones.
+    """
+    if not len(shares):
+        return []
+    given, order = [0] * len(shares), []
+    for _ in range(count):
+        place = min(range(len(shares)), key=lambda place: ((given[place] + 0.5) / shares[place], place))
+        given[place] += 1
+        order.append(place)
+    return order
 
 
 def extrapolation_requests(run: Run, errors: list[dict], sample: int = 0) -> list[Request]:

@@ -120,7 +120,7 @@ class Estimate:
         errors = [{**row, "predicted": row[self.run.task.targets[0]]} for row in errors]
         count = method.mined[q] if method.mined else round(self.error_rate() * self.validation_rows(gold))
         if method.add == "extrapolations":
-            count *= method.extrapolations_per_error
+            count = count * method.extrapolations_per_error if (given := method.additional(q)) is None else given
         return self.line(stage, additions.extrapolation_requests(self.run, errors), count, assumed=True)
 
     def verify(self, line: Line) -> Line:

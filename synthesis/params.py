@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from synthesis import UserError
 
 FILE = Path("params.yaml")
+EXTRAPOLATED = ("extrapolations",)  # values of method.add for which the teacher is shown the mined rows themselves
 Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")
 
 
@@ -87,6 +88,7 @@ class Method(Section):
     influence: bool
     add: Literal["extrapolations", "feedback", "copies"]
     extrapolations_per_error: int = Field(ge=1)
+    additional_rows: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=0)]] | None = None
     replacements: float = Field(ge=0)
     min_gain: float | None
     f1_below: float | None = Field(gt=0, le=1)
@@ -103,7 +105,13 @@ class Method(Section):
             raise ValueError("mine: helpful and add: feedback belong together, one is nothing without the other")
         if self.mine == "helpful" and not self.influence:
             raise ValueError("mine: helpful needs influence: true, which measures what helped")
+        if self.additional_rows is not None and self.add not in EXTRAPOLATED:
+            raise ValueError(f"additional_rows is shared over rows that are extrapolated, and add is {self.add}")
         return self
+
+    def additional(self, q: int) -> int | None:
+        """How many rows round q shall bring, where that is given."""
+        return self.additional_rows[q] if isinstance(self.additional_rows, list) else self.additional_rows
 
 
 class Filters(Section):
@@ -247,8 +255,10 @@ class Params(Section):
 
     @model_validator(mode="after")
     def every_round_has_its_count(self):
-        if self.method.mined and len(self.method.mined) < len(self.rounds):
-            raise ValueError(f"method.mined has {len(self.method.mined)} counts for {len(self.rounds)} rounds")
+        for key in ("mined", "additional_rows"):
+            counts = getattr(self.method, key)
+            if isinstance(counts, list) and len(counts) < len(self.rounds):
+                raise ValueError(f"method.{key} has {len(counts)} counts for {len(self.rounds)} rounds")
         return self
 
     @model_validator(mode="after")

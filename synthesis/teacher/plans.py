@@ -18,7 +18,7 @@ from synthesis.tasks.base import Material
 from synthesis.teacher.prompt import Prompt
 from synthesis.teacher.request import Request
 
-FAR = 1_000_000  # replacements and feedback of round q take samples from q * FAR on, which no other round takes
+FAR = 1_000_000  # round q takes samples from q * FAR on, which no other round takes; but for those of as many an error
 
 
 @dataclass(frozen=True)
