@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass
 
 import pandas as pd
 
 from synthesis.run import Run
+from synthesis.students.cross_fit import GoldProbe
 
 POOL = 50  # ProGen: most helpful rows of each label
 EXAMPLES = 8  # in a prompt
@@ -66,6 +68,23 @@ def helpful(run: Run, findings: Findings) -> pd.DataFrame:
     return pd.DataFrame(mined, columns=["label", "examples"])
 
 
+def loss(run: Run, findings: Findings) -> pd.DataFrame:
+    """The validation rows on which the student's loss is highest, which are not all errors (2512.00884).
+
+    As many as method.mined says, or as there are errors. What the other gold rows contradict with confidence is likely
+    to be mislabelled and is left out: its loss would be the highest of all, and the teacher would write more like it.
+    (`measures.errors.suspects` asks students of synthetic rows instead, which share the teacher's mistakes.)
+    """
+    rows = run.task.details(findings.predictions).assign(loss=run.task.losses(findings.predictions))
+    rows = rows.merge(findings.gold, validate="1:1")
+    if run.task.can("labels"):
+        doubtful = GoldProbe(run.task, rows, run.student).contradicted(rows)
+        if doubtful.any():
+            print(f"{doubtful.sum()} validation rows may be mislabelled and are not mined", file=sys.stderr)
+        rows = rows[~doubtful]
+    return rows.sort_values("loss", ascending=False, kind="stable").head(_count(run, findings))
+
+
 def nothing(run: Run, findings: Findings) -> pd.DataFrame:
     """No row: seed data only, as in ZeroGen (Ye et al., 2022). The loop ends before it begins."""
     return errors(run, findings).head(0)
@@ -77,4 +96,4 @@ def _count(run: Run, findings: Findings) -> int:
     return mined[findings.q] if mined else int(run.task.wrong(findings.predictions, run.params.method).sum())
 
 
-MINE = {"errors": errors, "gold": gold, "helpful": helpful, "nothing": nothing}
+MINE = {"errors": errors, "gold": gold, "loss": loss, "helpful": helpful, "nothing": nothing}

@@ -200,6 +200,10 @@ class Task(ABC):
     def scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """One number a row and metric, whose mean over rows is the metric; the first column is `metric`."""
 
+    def losses(self, predictions: pd.DataFrame) -> pd.Series:
+        """How far off each prediction is, (rows,): by the metric, where a kind has nothing finer."""
+        return 1 - self.scores(predictions)[self.metric]
+
     @abstractmethod
     def wrong(self, predictions: pd.DataFrame, method: Method) -> pd.Series:
         """Which predictions are errors, (rows,)."""
