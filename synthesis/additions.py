@@ -23,15 +23,18 @@ def plan(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:
 def extrapolations(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:
     """Rows like each mined one, with its own label (Alg. 2, lines 8 to 10; Alg. 3).
 
-    As many for each as method.extrapolations_per_error says; or method.additional_rows, shared over the mined rows.
+    As many for each as method.extrapolations_per_error says; or method.additional_rows, shared over the mined rows,
+    evenly or as their `share` says.
     """
     each, count = run.params.method.extrapolations_per_error, run.params.method.additional(q)
+    shares = mined["share"].tolist() if "share" in mined else [1.0] * len(mined)
     errors = [{**error, "parent": error["id"]} for error in mined.to_dict("records")]
     # An error that persists is asked about again, and must not get the answer of the round before.
-    if count is None:
+    if count is None and "share" not in mined:
         rows = [error for error in errors for _ in range(each)]
         return Plan(rows, extrapolation_requests(run, rows, sample=q * each))
-    rows = [errors[place] for place in turns([1.0] * len(errors), count)]
+    count = each * len(errors) if count is None else count
+    rows = [errors[place] for place in turns(shares, count)]
     return Plan(rows, extrapolation_requests(run, rows, sample=(q + 1) * FAR))
 
 

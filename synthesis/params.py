@@ -83,7 +83,7 @@ class Method(Section):
     rationales_per_request: int = Field(ge=1)
     rationales_per_prompt: int = Field(ge=1)
     examples: int = Field(default=0, ge=0)
-    mine: Literal["errors", "gold", "loss", "helpful", "nothing"]
+    mine: Literal["errors", "gold", "loss", "clusters", "helpful", "nothing"]
     mined: list[int] | None
     influence: bool
     add: Literal["extrapolations", "feedback", "copies"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from synthesis import UserError
+from synthesis import UserError, additions
 from synthesis import files as table
 from synthesis.additions import turns
 from synthesis.mining import Findings, mine
@@ -84,9 +84,9 @@ def predictions(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     return TASK.predictions(rows, np.column_stack([1 - positive, positive]), list(LABELS))
 
 
-def found(rows: pd.DataFrame, seed: int = 0, **more) -> Findings:
+def found(rows: pd.DataFrame, seed: int = 0) -> Findings:
     gold = rows[["id", "text", "label"]]
-    return Findings(0, predictions(rows, seed), gold, gold.head(0), pd.DataFrame(), list(LABELS), **more)
+    return Findings(0, predictions(rows, seed), gold, gold.head(0), pd.DataFrame(), list(LABELS), pd.DataFrame())
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -141,3 +141,61 @@ def test_a_gold_row_is_judged_by_the_others_and_what_was_made_of_it_as_well(word
 def test_values_that_do_not_fit(params, told):
     with pytest.raises(UserError, match=told):
         planted.run(params)
+
+
+# Clusters of errors
+
+
+def about(topic: str, count: int, seed: int, name: str, right: bool = True) -> pd.DataFrame:
+    """Rows with three words of a topic beside those that tell the label; right: whether the label is what they tell."""
+    rows, random = planted.told_by_words(count, seed, name), np.random.default_rng(seed)
+    rows.text = [f"{text} " + " ".join(f"{topic}{n}" for n in random.integers(0, 3, 8)) for text in rows.text]
+    return rows if right else rows.assign(label=rows.label.map(dict(zip(LABELS, LABELS[::-1], strict=True))))
+
+
+def answers(gold: pd.DataFrame, wrong: np.ndarray, q: int) -> pd.DataFrame:
+    positive = np.where((gold.label == "positive") != wrong, 0.8, 0.2)
+    return TASK.predictions(gold, np.column_stack([1 - positive, positive]), list(LABELS)).assign(round=q)
+
+
+def test_a_cluster_gets_rows_by_what_the_last_round_mended_and_none_if_they_hurt_the_rest(words):
+    """The rows of topic a mend much, those of b little; those of c have wrong labels."""
+    gold = pd.concat([about(topic, 40, place, topic) for place, topic in enumerate("abc")], ignore_index=True)
+    topic, number = gold.id.str[0].to_numpy(), gold.id.str[2:].astype(int).to_numpy()
+    before = number < 9
+    now = before & (number < np.select([topic == "a", topic == "b"], [1, 8], 4))
+    parents = {name: gold.id[(topic == name) & before].tolist() * (8 if name == "c" else 2) for name in "abc"}
+    train = pd.concat([
+        planted.told_by_words(40, 9, "seed").assign(round=0, parent=""),
+        *(about(name, len(parents[name]), 10 + place, "new", name != "c").assign(round=1, parent=parents[name])
+          for place, name in enumerate("abc")),
+    ])  # fmt: skip
+    findings = Findings(1, answers(gold, now, 1), gold, train, pd.DataFrame(), [*LABELS], answers(gold, before, 0))
+    run = planted.run({"method.mine": "clusters", "method.additional_rows": 40, "prompts": "s3"})
+    mined = mine(run, findings)
+    assert set(mined.id.str[0]) == {"a", "b"}, "rows like those of c made others worse"
+    shares = mined.groupby(mined.id.str[0]).share.agg(["min", "max"])
+    assert shares.loc["a", "min"] > 3 * shares.loc["b", "max"]
+    rows = additions.plan(run, mined, pd.DataFrame(), 1).rows
+    got = pd.Series([row["id"][0] for row in rows]).value_counts()
+    assert len(rows) == 40 and got["a"] > 3 * got["b"] / 8, "by error"
+    assert mine(run, findings).equals(mined)
+
+
+def test_in_round_0_all_errors_count_alike(words):
+    gold = pd.concat([about(topic, 30, place, topic) for place, topic in enumerate("ab")], ignore_index=True)
+    wrong = gold.id.str[2:].astype(int).to_numpy() < np.where(gold.id.str[0] == "a", 15, 8)
+    findings = Findings(0, answers(gold, wrong, 0), gold, gold.head(0), pd.DataFrame(), [*LABELS], pd.DataFrame())
+    mined = mine(planted.run({"method.mine": "clusters"}), findings)
+    assert mined.id.tolist() == gold.id[wrong].tolist() and set(mined.share) == {1.0}
+    assert mined.groupby(mined.id.str[0]).cluster.nunique().tolist() == [1, 1]
+    assert mined.cluster.nunique() == 2
+
+
+def test_no_errors_are_no_clusters(words):
+    gold = about("a", 20, 0, "a")
+    told = answers(gold, np.zeros(20, bool), 0)
+    findings = Findings(0, told, gold, gold.head(0), pd.DataFrame(), [*LABELS], pd.DataFrame())
+    run = planted.run({"method.mine": "clusters", "method.additional_rows": 9})
+    mined = mine(run, findings)
+    assert mined.empty and not additions.plan(run, mined, pd.DataFrame(), 0).rows

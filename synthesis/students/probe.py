@@ -46,12 +46,12 @@ class Probe:
         """Return probabilities of shape (rows, names). A label that had no training rows gets 0."""
         if not inputs:
             return np.empty((0, len(self.names)), np.float32)
-        features, _ = _features(inputs, self.model, self.max_tokens)
+        features, _ = encode(inputs, self.model, self.max_tokens)
         return softmax(features @ self.weight.T + self.bias, axis=1)
 
     def represent(self, inputs) -> np.ndarray:
         """Return what the regression reads, of shape (rows, features)."""
-        return _features(inputs, self.model, self.max_tokens)[0]
+        return encode(inputs, self.model, self.max_tokens)[0]
 
     def score(self, examples: Examples) -> float:
         """Return the accuracy on these examples, NaN when there are none."""
@@ -86,11 +86,11 @@ def fit(lesson: Lesson) -> list[Probe]:
     labels = lesson.learned.goals
     if len(set(labels)) == 1:
         raise UserError(f"student.kind: a probe needs rows of two labels, all {len(labels)} are `{labels[0]}`")
-    features, tokens = _features(lesson.learned.inputs, model, longest)
+    features, tokens = encode(lesson.learned.inputs, model, longest)
     targets = np.array([names.index(label) for label in labels])
     regressions = [LogisticRegression(C=c, max_iter=1000) for c in STRENGTHS]
     if lesson.selection:
-        held_out, _ = _features(lesson.selection.inputs, model, longest)
+        held_out, _ = encode(lesson.selection.inputs, model, longest)
         truth = np.array([names.index(label) for label in lesson.selection.goals])
         scores = [each.fit(features, targets).score(held_out, truth) for each in regressions]
     else:
@@ -119,7 +119,7 @@ def fit(lesson: Lesson) -> list[Probe]:
     return [probe] * len(lesson.seeds)
 
 
-def _features(inputs, model, max_tokens) -> tuple[np.ndarray, int]:
+def encode(inputs, model, max_tokens) -> tuple[np.ndarray, int]:
     """Return features (rows, width) and the number of tokens read: u for a text; u, v, |u - v|, u * v for a pair."""
     if not isinstance(inputs[0], tuple):
         return embed(inputs, model, max_tokens)
