@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from synthesis import UserError
 
 FILE = Path("params.yaml")
-EXTRAPOLATED = ("extrapolations",)  # values of method.add for which the teacher is shown the mined rows themselves
+EXTRAPOLATED = (
+    "extrapolations",
+    "contrasts",
+)  # values of method.add for which the teacher is shown the mined rows themselves
 Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")
 
 
@@ -86,9 +89,10 @@ class Method(Section):
     mine: Literal["errors", "gold", "loss", "clusters", "helpful", "nothing"]
     mined: list[int] | None
     influence: bool
-    add: Literal["extrapolations", "feedback", "copies"]
+    add: Literal["extrapolations", "contrasts", "feedback", "copies"]
     extrapolations_per_error: int = Field(ge=1)
     additional_rows: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=0)]] | None = None
+    rows_per_request: int = Field(default=1, ge=1)
     replacements: float = Field(ge=0)
     min_gain: float | None
     f1_below: float | None = Field(gt=0, le=1)

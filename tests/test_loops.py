@@ -1,7 +1,9 @@
 """Better loops than S3's own: what each value of method.* does, on teachers and gold rows with planted faults."""
 
+import dataclasses
 import json
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -10,17 +12,25 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from synthesis import UserError, additions
+from synthesis import UserError, additions, lists
 from synthesis import files as table
 from synthesis.additions import turns
+from synthesis.filters import sift
 from synthesis.mining import Findings, mine
 from synthesis.params import Task as Settings
+from synthesis.rows import synthesize
+from synthesis.run import Run
 from synthesis.students.cross_fit import GoldProbe
 from synthesis.tasks import classification, span_qa
+from synthesis.teacher import plans
+from synthesis.teacher.request import Answer, Request
 from tests import planted
 from tests.planted import LABELS
 
 TASK = classification.Task("t", Settings.model_construct(kind="classification", words={}))
+QUESTIONS = span_qa.Task("q", Settings.model_construct(kind="span_qa", words={}))
+NO_REASONS = pd.DataFrame(columns=["label", "rationale"])
+TWO = ("label", "predicted")
 
 
 @pytest.fixture
@@ -113,9 +123,8 @@ def test_so_many_rows_of_high_loss_as_are_asked_for(words):
 
 
 def test_the_loss_of_an_answer_without_probabilities_is_what_its_score_lacks():
-    task = span_qa.Task("q", Settings.model_construct(kind="span_qa", words={}))
     told = pd.DataFrame({"predicted": ["the mill", "a mill of old", "Ann"], "answers": [["mill"]] * 3})
-    assert task.losses(told).round(3).tolist() == [0, 0.5, 1]
+    assert QUESTIONS.losses(told).round(3).tolist() == [0, 0.5, 1]
 
 
 def test_a_gold_row_is_judged_by_the_others_and_what_was_made_of_it_as_well(words):
@@ -199,3 +208,170 @@ def test_no_errors_are_no_clusters(words):
     run = planted.run({"method.mine": "clusters", "method.additional_rows": 9})
     mined = mine(run, findings)
     assert mined.empty and not additions.plan(run, mined, pd.DataFrame(), 0).rows
+
+
+# Several rows in an answer
+
+
+def text(label: str, number: int, count: int = 6) -> str:
+    """One that tells the label, and that no other number has."""
+    random = np.random.default_rng([number, LABELS.index(label)])
+    words = [f"word{2 * n + LABELS.index(label)}" for n in random.integers(0, planted.WORDS // 2, count)]
+    return " ".join([*words, *planted._noise(random)])
+
+
+def written(monkeypatch, answer, changes: dict, seed_rows: int = 0, mined: pd.DataFrame | None = None):
+    """The rows of a teacher that answers so, what is told about them, and the prompts: of round 1 if rows are mined."""
+    run = planted.run({"prompts": "direct", "task.reviews.seed_rows": seed_rows or 1} | changes)
+    gold = planted.told_by_words(60, 0, "gold")
+    planted.write_gold(run, gold, planted.told_by_words(20, 1, "selection"), planted.told_by_words(20, 2, "test"))
+    asked = planted.teach(monkeypatch, answer)
+    if mined is None:
+        rows, told = synthesize(run, plans.seed(run, [*LABELS], NO_REASONS, pd.DataFrame(), gold), 0)
+    else:
+        table.write(planted.told_by_words(10, 3, "seed").assign(rejected=""), run.paths.train(0))
+        rows, told = synthesize(run, additions.plan(run, mined, pd.DataFrame(), 0), 1)
+    return rows, told, asked
+
+
+def kept(rows: pd.DataFrame, run: Run) -> pd.DataFrame:
+    sifted = sift(rows, rows.head(0), run.gold(), run)
+    return sifted[sifted.rejected == ""]
+
+
+def numbered(texts) -> str:
+    return "\n".join(f"{place}. {each}" for place, each in enumerate(texts, 1))
+
+
+def test_five_rows_of_an_answer_cost_a_fifth_of_the_calls(words, monkeypatch):
+    def teacher(slots, sample):
+        if "count" not in slots:
+            return text(slots["label"], sample)
+        return numbered(text(slots["label"], 100 + 10 * sample + n) for n in range(slots["count"]))
+
+    _, one, _ = written(monkeypatch, teacher, {}, 40)
+    rows, five, asked = written(monkeypatch, teacher, {"method.rows_per_request": 5}, 40)
+    assert (one["accepted"], one["calls"]) == (40, 40) and (five["accepted"], five["calls"]) == (40, 8)
+    assert "5" in asked[0] and "numbered list" in asked[0]
+    assert rows["item"].tolist() == [0, 1, 2, 3, 4] * 8
+    assert rows.groupby(["request", "sample"]).size().tolist() == [5] * 8
+    assert rows.label.tolist() == [LABELS[place // 5 % 2] for place in range(40)]
+    assert [planted.truth(each) for each in rows.text] == rows.label.tolist()
+
+
+def test_a_teacher_that_repeats_itself_and_stops_early_is_asked_again(words, monkeypatch):
+    """Of five texts four come, two of which are the same: what lacks is taken from other answers, in their order."""
+
+    def teacher(slots, sample):
+        own = [text(slots["label"], 1000 + 10 * sample + n) for n in range(3)]
+        return "Sure, here are five reviews:\n\n" + numbered([own[0], own[0], own[1], own[2]])
+
+    rows, told, _ = written(monkeypatch, teacher, {"method.rows_per_request": 5}, 20)
+    assert told["accepted"] == told["wanted"] == 20
+    assert (rows.rejected == "too few texts in the list").sum() >= 4
+    assert told["calls"] == 12, "fewer than one a row, all the same"
+    good = kept(rows, planted.run())
+    assert len(good) == 20 == good.text.nunique() and good.label.value_counts().tolist() == [10, 10]
+    first = rows.set_index("id").label
+    assert all(row.label == first[row.replaces] for row in rows.itertuples() if row.replaces)
+    assert not rows[rows.rejected == ""].duplicated(["request", "sample", "item"]).any()
+
+
+def test_a_teacher_that_writes_no_list_leaves_no_row(words, monkeypatch):
+    with pytest.raises(UserError, match=r"no list"):
+        written(monkeypatch, lambda slots, sample: text(slots["label"], sample), {"method.rows_per_request": 4}, 40)
+    rows, told, _ = written(monkeypatch, lambda *_: "one text", {"method.rows_per_request": 3}, 6)
+    assert told["accepted"] == 0 and set(rows.rejected) == {"no list"}
+
+
+def test_a_prompt_without_a_place_for_the_count_says_so(words, monkeypatch):
+    with pytest.raises(UserError, match=r"prompts/reviews/short/seed\.md shows no `count`: method\.rows_per_request"):
+        written(monkeypatch, lambda *_: "", {"method.rows_per_request": 4, "prompts": "short"}, 8)
+
+
+def test_more_seed_rows_ask_for_more_answers_only(words):
+    run, gold = planted.run({"prompts": "direct"}), planted.told_by_words(60, 0, "gold")
+
+    def plan(count: int):
+        changes = {"task.reviews.seed_rows": count, "method.rows_per_request": 3, "method.examples": 2}
+        found = planted.run({"prompts": "direct"} | changes)
+        return plans.seed(found, [*LABELS], NO_REASONS, pd.DataFrame(), gold)
+
+    few, many = plan(10), plan(17)
+    assert many.requests[: len(few.requests)] == few.requests and many.rows[:10] == few.rows
+    assert many.asks[:10] == few.asks == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
+    assert run.params.method.rows_per_request == 1
+
+
+@hypothesis(derandomize=True, deadline=None)
+@given(st.text(), st.integers(0, 5), st.sampled_from(["seed", "contrast"]))
+def test_any_answer_gives_a_text_or_a_reason(answer, place, step):
+    request = Request(step, "a prompt", {"label": "positive", "predicted": "negative"}, texts=2)
+    whole = Answer(answer, "", 0, 0, "", "m", lists.check(answer, request)[1])
+    found = lists.pick(whole, place % (2 if step == "contrast" else 6), request, TASK.check, 2)
+    assert found.rejected or found.text.strip()
+
+
+# Contrasts
+
+
+MINED = pd.DataFrame({
+    "id": [f"gold-{i}" for i in range(8)], "text": [text("positive", 50 + i) for i in range(8)],
+    "label": "positive", "predicted": ["negative"] * 7 + ["positive"],
+})  # fmt: skip
+CONTRASTS = {"method.add": "contrasts"}
+
+
+def test_of_each_error_there_is_a_row_of_its_label_and_one_of_the_student_s(words, monkeypatch):
+    """All errors are of one label: extrapolations teach the student to say it always, contrasts do not."""
+
+    def teacher(slots, sample):
+        if "predicted" not in slots:
+            return text(slots["label"], 200 + sample)
+        return numbered(text(slots[name], crc32(slots["text"].encode()) + sample) for name in TWO)
+
+    rows, told, asked = written(monkeypatch, teacher, CONTRASTS, mined=MINED)
+    assert told["accepted"] == 16 and told["calls"] == 8 == len(asked)
+    assert rows.label.value_counts().to_dict() == {"positive": 8, "negative": 8}
+    assert [planted.truth(each) for each in rows.text] == rows.label.tolist()
+    assert rows.parent.tolist() == MINED.id.repeat(2).tolist()
+    rows, told, _ = written(monkeypatch, teacher, CONTRASTS | {"method.additional_rows": 11}, mined=MINED)
+    assert told["accepted"] == 11 == len(rows), "an odd number ends with one of two"
+
+
+def test_labels_before_the_texts_do_not_give_rows_away_and_texts_in_the_wrong_order_are_rejected(words, monkeypatch):
+    def teacher(slots, sample):
+        order, number = TWO if sample < 10 else TWO[::-1], crc32(slots["text"].encode())
+        return numbered(f"**{slots[name].title()} review:** {text(slots[name], number)}" for name in order)
+
+    rows, told, _ = written(monkeypatch, teacher, CONTRASTS | {"method.replacements": 0.0}, mined=MINED)
+    assert told["accepted"] == 16 and not rows.text.str.contains("review", case=False).any()
+    rows, told, _ = written(monkeypatch, lambda slots, sample: teacher(slots, 10), CONTRASTS, mined=MINED)
+    assert told["accepted"] == 0 and set(rows.rejected) == {"the other label"}
+
+
+def test_a_contrast_of_which_one_text_lacks_is_replaced_by_the_text_at_its_own_place(words, monkeypatch):
+    def teacher(slots, sample):
+        second = "Фильм скучный." if sample < 10 else text(slots["predicted"], 500 + sample)
+        return numbered([text(slots["label"], 600 + int(slots["text"][-1]) + 10 * sample), second])
+
+    rows, told, _ = written(monkeypatch, teacher, CONTRASTS, mined=MINED.head(1))
+    assert rows["item"].tolist() == [0, 1, 1] and told["accepted"] == 2
+    assert rows["sample"].tolist() == [0, 0, 1_000_001]
+    assert planted.truth(rows.text[2]) == rows.label[2] == "negative"
+
+
+def test_contrasts_need_labels(words):
+    run = dataclasses.replace(planted.run(CONTRASTS), task=QUESTIONS)
+    with pytest.raises(UserError, match=r"method\.add: contrasts needs labels.*set it to extrapolations"):
+        additions.plan(run, MINED, pd.DataFrame(), 0)
+
+
+def test_the_template_teacher_writes_lists_and_contrasts(words):
+    run = planted.run({"teacher.provider": "template", "prompts": "direct", "task.reviews.seed_rows": 6} | CONTRASTS)
+    gold = planted.told_by_words(20, 0, "gold")
+    planted.write_gold(run, gold, gold.head(0), gold.head(0))
+    table.write(gold.head(2).assign(rejected=""), run.paths.train(0))
+    error = pd.DataFrame([["gold-0", "A dull film with weak music.", "negative", "positive"]], columns=MINED.columns)
+    rows, _ = synthesize(run, additions.plan(run, error, pd.DataFrame(), 0), 1)
+    assert rows.label.tolist() == ["negative", "positive"] and (rows.rejected == "").all()

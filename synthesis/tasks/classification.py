@@ -30,14 +30,16 @@ class Task(base.Task):
     category = "text-classification"
     variables: ClassVar = {
         "rationale": {"label", "count"},
-        "seed": {"label", "rationales", "examples"},
-        "extrapolate": {"label", "text", "predicted"},
+        "seed": {"label", "rationales", "examples", "count"},
+        "extrapolate": {"label", "text", "predicted", "count"},
+        "contrast": {"label", "text", "predicted"},
         "verify": {"labels", "text"},
     }
     required: ClassVar = {
         "rationale": {"label"},
         "seed": {"label"},
         "extrapolate": {"label", "text"},
+        "contrast": {"label", "text", "predicted"},
         "verify": {"labels", "text"},
     }
 
