@@ -96,6 +96,8 @@ class Method(Section):
     replacements: float = Field(ge=0)
     min_gain: float | None
     f1_below: float | None = Field(gt=0, le=1)
+    label: Literal["teacher", "agree", "soft"] = "teacher"
+    weight: Literal["dimp", "mmd"] | None = None
     learn: Literal["best", "synthetic", "gold", "gold-repeated", "both", "balanced", "shuffled"]
     folds: int = Field(ge=2)
     tune: list[dict] | None
@@ -111,6 +113,10 @@ class Method(Section):
             raise ValueError("mine: helpful needs influence: true, which measures what helped")
         if self.additional_rows is not None and self.add not in EXTRAPOLATED:
             raise ValueError(f"additional_rows is shared over rows that are extrapolated, and add is {self.add}")
+        if self.label == "soft" and self.weight == "dimp":
+            raise ValueError(
+                "weight: dimp weighs the labels of the teacher, and label: soft puts others in their place"
+            )
         return self
 
     def additional(self, q: int) -> int | None:

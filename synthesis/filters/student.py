@@ -1,4 +1,4 @@
-"""Rows whose label is contradicted by a student that has not learned them: out-of-fold predictions of five probes."""
+"""Rows whose label is contradicted by probes that have not learned them, of other synthetic rows or of gold ones."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import pandas as pd
 from synthesis.filters.rows import Rows
 from synthesis.run import Run
 from synthesis.students.base import Examples
-from synthesis.students.cross_fit import FOLDS, CrossFit
+from synthesis.students.cross_fit import FOLDS, CrossFit, GoldProbe
 
 
 def disagreements(new: Rows, old: Rows, run: Run) -> Iterator[tuple[int, str, str]]:
@@ -30,3 +30,15 @@ def disagreements(new: Rows, old: Rows, run: Run) -> Iterator[tuple[int, str, st
         own = probabilities[row]
         if names[own.argmax()] != examples.goals[row] and own.max() >= run.params.verify.confidence:
             yield places[row - len(old)], "student disagrees", ""
+
+
+def contradictions(new: Rows, gold: Rows, run: Run) -> Iterator[tuple[int, str, str]]:
+    """(place, reason, nothing) of the rows whose label gold rows contradict with confidence (method.label: agree).
+
+    Raises UserError for a task without labels.
+    """
+    run.task.require("labels", "method.label: agree", "set it to teacher")
+    if places := list(new.left):
+        judge = GoldProbe(run.task, gold.table, run.student)
+        for place in np.flatnonzero(judge.contradicted(new.table.iloc[places])):
+            yield places[place], "gold rows disagree", ""

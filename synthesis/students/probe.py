@@ -16,6 +16,7 @@ from synthesis.students.base import Examples, Lesson
 from synthesis.students.embedding import embed, parameters
 
 ANSWERS = ("label",)
+WEIGHED = True
 STRENGTHS = 10.0, 1.0, 100.0  # values of C; the first stands when the selection rows do not prefer another
 
 
@@ -87,17 +88,20 @@ def fit(lesson: Lesson) -> list[Probe]:
     if len(set(labels)) == 1:
         raise UserError(f"student.kind: a probe needs rows of two labels, all {len(labels)} are `{labels[0]}`")
     features, tokens = encode(lesson.learned.inputs, model, longest)
-    targets = np.array([names.index(label) for label in labels])
+    targets, weights = np.array([names.index(label) for label in labels]), lesson.learned.weights
+    if weights is not None:  # a row for each label that counts
+        rows, targets = np.nonzero(weights)
+        features, weights = features[rows], weights[rows, targets]
     regressions = [LogisticRegression(C=c, max_iter=1000) for c in STRENGTHS]
     if lesson.selection:
         held_out, _ = encode(lesson.selection.inputs, model, longest)
         truth = np.array([names.index(label) for label in lesson.selection.goals])
-        scores = [each.fit(features, targets).score(held_out, truth) for each in regressions]
+        scores = [each.fit(features, targets, weights).score(held_out, truth) for each in regressions]
     else:
         folds = StratifiedGroupKFold(min(5, max(2, np.bincount(targets).max())), shuffle=True, random_state=0)
         _, groups = np.unique(features, axis=0, return_inverse=True)  # a row that is learned twice stays together
-        scores = [cross_val_score(each, features, targets, groups=groups, cv=folds).mean() for each in regressions]
-    best = regressions[scores.index(max(scores))].fit(features, targets)
+        scores = [_validate(each, features, targets, weights, groups, folds) for each in regressions]
+    best = regressions[scores.index(max(scores))].fit(features, targets, weights)
 
     weight = np.zeros((len(names), features.shape[1]), np.float32)
     bias = np.full(len(names), -np.inf, np.float32)
@@ -110,13 +114,24 @@ def fit(lesson: Lesson) -> list[Probe]:
     probe = Probe(names, model, longest, weight, bias, pd.DataFrame(), tokens, parameters(model), len(labels))
     curve = {
         "step": 1,
-        "loss": float(-logs[np.arange(len(targets)), targets].mean()),
-        "train_accuracy": float((logs.argmax(1) == targets).mean()),
+        "loss": float(-np.average(logs[np.arange(len(targets)), targets], weights=weights)),
+        "train_accuracy": float(np.average(logs.argmax(1) == targets, weights=weights)),
         "selection_score": max(scores) if lesson.selection else float("nan"),
         "test_score": probe.score(lesson.watched),
     }
     probe.curve = pd.DataFrame([curve])
     return [probe] * len(lesson.seeds)
+
+
+def _validate(regression: LogisticRegression, features, targets, weights, groups, folds) -> float:
+    """The accuracy in cross-validation, weighted if the rows are."""
+    if weights is None:
+        return cross_val_score(regression, features, targets, groups=groups, cv=folds).mean()
+    scores = []
+    for learned, asked in folds.split(features, targets, groups):
+        regression.fit(features[learned], targets[learned], weights[learned])
+        scores.append(regression.score(features[asked], targets[asked], weights[asked]))
+    return float(np.mean(scores))
 
 
 def encode(inputs, model, max_tokens) -> tuple[np.ndarray, int]:
