@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from synthesis import UserError, additions, lists
 from synthesis import files as table
 from synthesis.additions import turns
+from synthesis.comparison import study as studies
 from synthesis.filters import sift
 from synthesis.mining import Findings, mine
 from synthesis.params import Task as Settings
@@ -375,3 +377,24 @@ def test_the_template_teacher_writes_lists_and_contrasts(words):
     error = pd.DataFrame([["gold-0", "A dull film with weak music.", "negative", "positive"]], columns=MINED.columns)
     rows, _ = synthesize(run, additions.plan(run, error, pd.DataFrame(), 0), 1)
     assert rows.label.tolist() == ["negative", "positive"] and (rows.rejected == "").all()
+
+
+# The study
+
+
+@pytest.mark.parametrize("task", ["reviews", "adversarial_qa"])
+def test_the_study_of_loops_has_as_many_rows_in_every_arm_of_a_budget(task):
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    arms = studies.load("loops").expand(task, {"budget": [50, 400]}, {})
+    accepted = {"s3-50": [300, 90, 0], "s3-400": [300, 100, 100]}
+    for arm in arms:
+        values = arm.overrides(accepted.__getitem__)
+        params = studies.override(content, values, arm.name)
+        budget = arm.name.rpartition("-")[2]
+        assert params.gold.budget == int(budget)
+        rows = accepted[f"s3-{budget}"]
+        if params.method.mine == "nothing":
+            assert params.task[task].seed_rows == sum(rows)
+        elif arm.name not in accepted and params.method.learn == "synthetic":
+            assert params.method.additional_rows == rows[1:]
+    assert len(arms) == len({arm.name for arm in arms}) > 30
