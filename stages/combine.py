@@ -11,6 +11,7 @@ import pandas as pd
 from synthesis import UserError, files
 from synthesis.filters import sift
 from synthesis.run import Run, stage
+from synthesis.weighing import weigh
 
 
 def main(run: Run, q: int) -> None:
@@ -21,7 +22,8 @@ def main(run: Run, q: int) -> None:
     new = sift(new, old, run.gold(), run)
     check(new, q)
     kept, dropped = new[new.rejected == ""], new[new.rejected != ""].drop(columns="quoted")
-    files.write(pd.concat([old, kept.drop(columns=["twin", "quoted", "stage"])]), paths.train(q))
+    rows = pd.concat([old, kept.drop(columns=["twin", "quoted", "stage"])])
+    files.write(weigh(run, rows, files.read(paths.gold("validation"))), paths.train(q))
     files.write(pd.concat([rejected, dropped]) if q else dropped, paths.rejected(q))
     files.write(history(run, q), paths.history(q))
     metrics = {

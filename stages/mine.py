@@ -19,8 +19,8 @@ def main(run: Run, q: int) -> None:
     predictions, history = files.read(paths.predictions(q)), files.read(paths.history(q))
     gold, labels = files.read(paths.gold("validation")), files.read_json(paths.labels)
     train, influence = files.read(paths.train(q)), files.read(paths.influence(q))
-    asked = mined_predictions(predictions)
-    mined = mine(run, Findings(q, asked, gold, train, influence, labels))
+    asked, past = mined_predictions(predictions), mined_predictions(history) if q else history
+    mined = mine(run, Findings(q, asked, gold, train, influence, labels, past))
     if converged(run, q, predictions, history):
         mined = mined.head(0)
     files.write(mined, paths.errors(q))

@@ -21,6 +21,7 @@ PROVENANCE = {
     "parent": "the id of the gold row that it was extrapolated from; empty for seed data",
     "replaces": "the id of the rejected row that it was asked for in the place of; empty where it was none",
     "rationales": "the reasons that the seed prompt named",
+    "item": "the place in the answer, from 0, where that is a list of several rows",
     "request": "SHA-256 of the exact request to the teacher",
     "sample": "which answer to that request, where it was asked several times",
     "attempt": "how many answers before this one could not be used",

@@ -26,15 +26,16 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alo
     """The metric on each gold row that the teacher has not seen, by what was learned: index id, GOLD and RIVALS.
 
     settings: of all students, those that are best for gold rows alone. alone: of each gold row by id, the metric of a
-    student of gold rows alone that had not learned it. Raises UserError when the teacher has seen all gold rows.
+    student of gold rows alone that had not learned it. Raises UserError when the rows owe something to all gold rows.
     """
     task, budget, selection = run.task, whole_budget(gold), gold["selection"].id
     seen = gold["validation"].id if sees_validation(run.params.method) else ()
     unseen = budget.id[~budget.id.isin(seen)]
     if unseen.empty:
         raise UserError(
-            "method.learn: best has no gold row to judge by, as the teacher has seen them all: set gold.protocol: "
-            "honest, method.examples: 0, or what is learned"
+            "method.learn: best has no gold row to judge by, as the teacher has seen them all, or labels or weights of "
+            "its rows come from them: set gold.protocol: honest; or method.examples: 0, method.label: teacher and no "
+            "method.weight; or what is learned"
         )
 
     def learned(name: str, fold: Fold) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -50,8 +51,13 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alo
 
 
 def sees_validation(method: Method) -> bool:
-    """Whether the teacher is shown validation rows, or what helped with them, beside a row's own parent or context."""
-    return method.examples > 0 or method.add == "feedback"
+    """Whether rows owe more to validation rows than to their own parent or context.
+
+    The teacher was shown others, or what helped with them; or they decided what rows are labelled, whether they stay or
+    how much they count. Which rows were mined is none of that: what was made of a row is left out where that row is
+    asked about.
+    """
+    return method.examples > 0 or method.add == "feedback" or method.label != "teacher" or method.weight is not None
 
 
 def without(task: Task, rows: Rows, asked: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from math import ceil
 import pandas as pd
 
 from synthesis import additions, files
+from synthesis.params import EXTRAPOLATED
 from synthesis.run import Run
 from synthesis.teacher import plans, spending
 from synthesis.teacher.exports import REPLY
@@ -117,10 +118,12 @@ class Estimate:
             return self.line(stage, [], assumed=False)
         gold = _table(self.run.paths.gold("validation"))
         errors = [self.row()] if gold is None else gold.head(EXAMPLES).to_dict("records")
-        errors = [{**row, "predicted": row[self.run.task.targets[0]]} for row in errors]
+        errors = [{**row, "predicted": self.mistake(row)} for row in errors]
         count = method.mined[q] if method.mined else round(self.error_rate() * self.validation_rows(gold))
-        if method.add == "extrapolations":
-            count *= method.extrapolations_per_error
+        if method.add in EXTRAPOLATED:
+            each = ceil(method.extrapolations_per_error / additions.per_request(method))
+            rows = method.additional(q)
+            count = count * each if rows is None else ceil(rows / additions.per_request(method))
         return self.line(stage, additions.extrapolation_requests(self.run, errors), count, assumed=True)
 
     def verify(self, line: Line) -> Line:
@@ -133,6 +136,11 @@ class Estimate:
         targets = {"label": (self.labels or LABELS)[0], "answer": "word", "answer_start": 0, "target": "word " * 20}
         task = self.run.task
         return dict.fromkeys(task.columns, "word " * 50) | {name: targets[name] for name in task.targets}
+
+    def mistake(self, row: dict):
+        """What a student could have answered: another label, if there are any."""
+        target = self.run.task.targets[0]
+        return next((label for label in self.labels if label != row[target]), row[target])
 
     def validation_rows(self, gold: pd.DataFrame | None) -> int:
         """How many there are, or will be."""

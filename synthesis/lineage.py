@@ -60,11 +60,11 @@ class Lineage:
 
     def seeded(self, row: dict) -> tuple[dict, Request]:
         """The rationales, each with the key of the answer that named it, and what the teacher was asked."""
-        rows = [row]
+        rows, each = [row], 1 if row["round"] else self.run.params.method.rows_per_request
         if self.run.params.method.examples and not row["round"]:
-            number = int((row["replaces"] or row["id"]).removeprefix("seed-"))
+            number = int((row["replaces"] or row["id"]).removeprefix("seed-")) // each
             rows = plans.with_examples(self.run, rows, files.read(self.paths.gold("validation")), number)
-        [request] = plans.seed_requests(self.run, rows)
+        [request] = plans.seed_requests(self.run, rows, each=each)
         if not row["rationales"]:
             return {}, request
         rationales = files.read(self.paths.rationales)

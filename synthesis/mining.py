@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from synthesis.clusters import gains, harmful, place
 from synthesis.run import Run
+from synthesis.students.cross_fit import GoldProbe
 
 POOL = 50  # ProGen: most helpful rows of each label
 EXAMPLES = 8  # in a prompt
@@ -19,6 +23,7 @@ class Findings:
     """What a round has shown. predictions: those of its first student for the validation rows, which are `gold`.
 
     train: the rows that it has learned. influence: how much each of them helped, where that was asked for.
+    history: such predictions of the rounds before, with their `round`.
     """
 
     q: int
@@ -27,6 +32,7 @@ class Findings:
     train: pd.DataFrame
     influence: pd.DataFrame
     labels: list[str]
+    history: pd.DataFrame
 
 
 def mine(run: Run, findings: Findings) -> pd.DataFrame:
@@ -71,6 +77,51 @@ def helpful(run: Run, findings: Findings) -> pd.DataFrame:
     return pd.DataFrame(mined, columns=["label", "examples"])
 
 
+def loss(run: Run, findings: Findings) -> pd.DataFrame:
+    """The validation rows on which the student's loss is highest, which are not all errors (2512.00884).
+
+    As many as method.mined says, or as there are errors. What the other gold rows contradict with confidence is likely
+    to be mislabelled and is left out: its loss would be the highest of all, and the teacher would write more like it.
+    (`measures.errors.suspects` asks students of synthetic rows instead, which share the teacher's mistakes.)
+    """
+    rows = run.task.details(findings.predictions).assign(loss=run.task.losses(findings.predictions))
+    rows = rows.merge(findings.gold, validate="1:1")
+    if run.task.can("labels"):
+        doubtful = GoldProbe(run.task, rows, run.student).contradicted(rows)
+        if doubtful.any():
+            print(f"{doubtful.sum()} validation rows may be mislabelled and are not mined", file=sys.stderr)
+        rows = rows[~doubtful]
+    return rows.sort_values("loss", ascending=False, kind="stable").head(_count(run, findings))
+
+
+def clusters(run: Run, findings: Findings) -> pd.DataFrame:
+    """The errors, each with its `cluster`, and as `share` how much more rows like it are worth than others'.
+
+    The clusters are those of round 0's errors. A row's share is its cluster's gain, so that a cluster gets rows in
+    proportion to the errors of it that another such round would mend; in round 0, to all of its errors. One whose last
+    additions hurt the rest gets none: if all do, the loop is over. Raises UserError for a task without labels.
+    """
+    task, gold, q = run.task, findings.gold, findings.q
+    task.require("labels", "method.mine: clusters", "set it to errors")
+    rows = errors(run, findings)
+    if rows.empty:
+        return rows.assign(cluster=[], share=[])
+
+    def wrong(round_: int) -> np.ndarray:
+        asked = findings.predictions if round_ == q else findings.history.query("round == @round_")
+        return gold.id.isin(asked.id[task.wrong(asked, run.params.method)]).to_numpy()
+
+    first = wrong(0) if wrong(0).any() else wrong(q)
+    found = pd.DataFrame({"id": gold.id, "cluster": place(task, gold, first, run.student), "share": 1.0})
+    if q:
+        found["share"] = gains(found.cluster.to_numpy(), wrong(q - 1), wrong(q))
+        hurt = harmful(task, gold, found.cluster.to_numpy(), findings.train, q, run.student)
+        if hurt:
+            print(f"additions to {len(hurt)} of {found.cluster.nunique()} clusters hurt the rest", file=sys.stderr)
+        found = found[~found.cluster.isin(hurt)]
+    return rows.merge(found, validate="1:1")
+
+
 def nothing(run: Run, findings: Findings) -> pd.DataFrame:
     """No row: seed data only, as in ZeroGen (Ye et al., 2022). The loop ends before it begins."""
     return errors(run, findings).head(0)
@@ -82,4 +133,4 @@ def _count(run: Run, findings: Findings) -> int:
     return mined[findings.q] if mined else int(run.task.wrong(findings.predictions, run.params.method).sum())
 
 
-MINE = {"errors": errors, "gold": gold, "helpful": helpful, "nothing": nothing}
+MINE = {"errors": errors, "gold": gold, "loss": loss, "clusters": clusters, "helpful": helpful, "nothing": nothing}

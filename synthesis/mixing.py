@@ -33,7 +33,13 @@ class Mixture(NamedTuple):
 def mix(learn: str, task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
     """The mixture of this name, of nothing but the columns that are learned; of gold rows all that is right."""
     columns = ["id", *task.fields]
-    return MIXTURES[learn](task, synthetic[columns], gold[list(dict.fromkeys([*columns, task.truth]))], seed)
+    gold = gold[list(dict.fromkeys([*columns, task.truth]))]
+    return MIXTURES[learn](task, synthetic[[*columns, *_weights(synthetic)]], gold, seed)
+
+
+def _weights(rows: pd.DataFrame) -> list[str]:
+    """The columns that say how much rows count, where there are any."""
+    return [column for column in rows if column.startswith("weight(")]
 
 
 def only_synthetic(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
@@ -72,8 +78,8 @@ def shuffled(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int)
     A student that does better than chance on these has learned something else than the task.
     """
     column = "label" if task.can("labels") else task.written
-    values = synthetic[column].sample(frac=1, random_state=seed).to_numpy()
-    return Mixture(synthetic.assign(**{column: values}), gold.head(0))
+    values = synthetic[[column, *_weights(synthetic)]].sample(frac=1, random_state=seed)
+    return Mixture(synthetic.assign(**values.set_index(synthetic.index)), gold.head(0))
 
 
 MIXTURES = {

@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from synthesis import UserError
 
 FILE = Path("params.yaml")
+EXTRAPOLATED = (
+    "extrapolations",
+    "contrasts",
+)  # values of method.add for which the teacher is shown the mined rows themselves
 Name = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")
 
 
@@ -94,14 +98,18 @@ class Method(Section):
     rationales_per_request: int = Field(ge=1)
     rationales_per_prompt: int = Field(ge=1)
     examples: int = Field(default=0, ge=0)
-    mine: Literal["errors", "gold", "helpful", "nothing"]
+    mine: Literal["errors", "gold", "loss", "clusters", "helpful", "nothing"]
     mined: list[int] | None
     influence: bool
-    add: Literal["extrapolations", "feedback", "copies"]
+    add: Literal["extrapolations", "contrasts", "feedback", "copies"]
     extrapolations_per_error: int = Field(ge=1)
+    additional_rows: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=0)]] | None = None
+    rows_per_request: int = Field(default=1, ge=1)
     replacements: float = Field(ge=0)
     min_gain: float | None
     score_below: float | None = Field(gt=0, le=1)
+    label: Literal["teacher", "agree", "soft"] = "teacher"
+    weight: Literal["dimp", "mmd"] | None = None
     learn: Literal["best", "synthetic", "gold", "gold-repeated", "both", "balanced", "shuffled"]
     folds: int = Field(ge=2)
     tune: list[dict] | None
@@ -115,7 +123,17 @@ class Method(Section):
             raise ValueError("mine: helpful and add: feedback belong together, one is nothing without the other")
         if self.mine == "helpful" and not self.influence:
             raise ValueError("mine: helpful needs influence: true, which measures what helped")
+        if self.additional_rows is not None and self.add not in EXTRAPOLATED:
+            raise ValueError(f"additional_rows is shared over rows that are extrapolated, and add is {self.add}")
+        if self.label == "soft" and self.weight == "dimp":
+            raise ValueError(
+                "weight: dimp weighs the labels of the teacher, and label: soft puts others in their place"
+            )
         return self
+
+    def additional(self, q: int) -> int | None:
+        """How many rows round q shall bring, where that is given."""
+        return self.additional_rows[q] if isinstance(self.additional_rows, list) else self.additional_rows
 
 
 class Filters(Section):
@@ -262,8 +280,10 @@ class Params(Section):
 
     @model_validator(mode="after")
     def every_round_has_its_count(self):
-        if self.method.mined and len(self.method.mined) < len(self.rounds):
-            raise ValueError(f"method.mined has {len(self.method.mined)} counts for {len(self.rounds)} rounds")
+        for key in ("mined", "additional_rows"):
+            counts = getattr(self.method, key)
+            if isinstance(counts, list) and len(counts) < len(self.rounds):
+                raise ValueError(f"method.{key} has {len(counts)} counts for {len(self.rounds)} rounds")
         return self
 
     @model_validator(mode="after")

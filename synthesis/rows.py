@@ -9,15 +9,17 @@ from itertools import takewhile
 
 import pandas as pd
 
-from synthesis import files
+from synthesis import files, lists
 from synthesis.filters import sift
+from synthesis.params import Asking
 from synthesis.run import Run
 from synthesis.tasks.base import Task
 from synthesis.teacher import plans
 from synthesis.teacher.ask import Teacher
 from synthesis.teacher.plans import FAR, Plan
-from synthesis.teacher.request import PROVENANCE, Answer
+from synthesis.teacher.request import PROVENANCE, Answer, Request
 
+ORIGIN = "round", "parent", "replaces", "rationales", "item"
 PATIENCE = 5  # rejected rows in a row, at least, after which no more are asked for: fewer may be chance
 
 
@@ -54,6 +56,7 @@ class Writing:
         self.places: list[int] = []  # of the wanted row that each row was written for
         self.reasons: list[str] = []  # why each row is rejected, or nothing
         self.turn: list[int] = []  # the places of the last turn
+        self.asked = Counter()  # how often each prompt was
         self.counts = Counter()
 
     @property
@@ -82,21 +85,33 @@ class Writing:
         task, wanted = self.run.task, [self.plan.rows[place] for place in turn]
         if not self.plan.requests:
             return table(task, wanted, [_gold(row[task.written]) for row in wanted], self.q)
-        requests, asking = [self.plan.requests[place] for place in turn], self.run.params.asking
-        teacher = self.run.params.teacher
-        if task.min_words is not None:
-            teacher = teacher.model_copy(update={"min_words": task.min_words})
+        groups = {group: place for place, group in enumerate(dict.fromkeys(map(self.plan.asked, turn)))}
+        requests, asking = [self.plan.requests[group] for group in groups], self.run.params.asking
         if self.places:
-            before = Counter(self.plan.requests[place].prompt for place in self.places)
-            requests = [replace(each, sample=self.q * FAR + before[each.prompt]) for each in requests]
+            requests = [replace(each, sample=self.q * FAR + self.asked[each.prompt]) for each in requests]
             asking = asking.model_copy(update={"max_rejected": None})
             wanted = [{**row, "replaces": self.rows.id[place]} for row, place in zip(wanted, turn, strict=True)]
-        answers = self.teacher.ask(requests, check=task.check, teacher=teacher, asking=asking)
+        self.asked.update(request.prompt for request in requests)
+        answers = self.ask_for(requests, [groups[self.plan.asked(place)] for place in turn], wanted, asking)
         rows = table(task, wanted, answers, self.q, first=len(self.places))
         if self.run.params.verify.teacher:
             rows, counts = verify(self.run, self.teacher, rows, files.read_json(self.run.paths.labels))
             self.counts.update(counts)
         return rows
+
+    def ask_for(self, requests: list[Request], asks: list[int], wanted: list[dict], asking: Asking) -> list[Answer]:
+        """An answer for each wanted row. asks: the place of its request, whose answer may be a list of them."""
+        judge, taken, teacher = self.run.task.check, Counter(), self.run.params.teacher
+        if (fewest := self.run.task.min_words) is not None:
+            teacher = teacher.model_copy(update={"min_words": fewest})
+        if requests[0].texts == 1:
+            return self.teacher.ask(requests, check=judge, teacher=teacher, asking=asking)
+        lists_, found = self.teacher.ask(requests, check=lists.check, teacher=teacher, asking=asking), []
+        for place, row in zip(asks, wanted, strict=True):
+            item = row.get("item", taken[place])
+            found.append(lists.pick(lists_[place], item, requests[place], judge, teacher.min_words))
+            taken[place] += 1
+        return found
 
     def lacking(self) -> list[int]:
         """The wanted rows to ask for next: those without an accepted row, unless more would be in vain or too many.
@@ -126,7 +141,7 @@ def table(task: Task, wanted: list[dict], answers: list[Answer], q: int, first: 
     """Round q's rows, with numbers from `first` on.
 
     They have the task's columns and targets, `parent` (the gold row extrapolated from), `replaces` (the first row that
-    was written for the same wanted one) and `rationales`.
+    was written for the same wanted one), `rationales` and `item` (the place in the answer, where it is a list).
     """
     name = f"round{q}" if q else "seed"
     rows = [
@@ -137,11 +152,12 @@ def table(task: Task, wanted: list[dict], answers: list[Answer], q: int, first: 
             "parent": row.get("parent", ""),
             "replaces": row.get("replaces", ""),
             "rationales": row.get("rationales", []),
+            "item": answer.item,
             **answer.provenance(),
         }
         for i, (row, answer) in enumerate(zip(wanted, answers, strict=True), first)
     ]
-    return pd.DataFrame(rows, columns=["id", *task.fields, "round", "parent", "replaces", "rationales", *PROVENANCE])
+    return pd.DataFrame(rows, columns=["id", *task.fields, *ORIGIN, *PROVENANCE])
 
 
 def _gold(text: str) -> Answer:

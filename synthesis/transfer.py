@@ -37,4 +37,5 @@ def read(task: Task, file: str, labels: list[str]) -> pd.DataFrame:
     rows = theirs[task.fields].reset_index(drop=True).assign(round=0, parent="", replaces="", **provenance)
     rows.insert(0, "id", [f"seed-{i}" for i in range(len(rows))])
     rows.insert(rows.columns.get_loc("replaces") + 1, "rationales", [[] for _ in range(len(rows))])
+    rows.insert(rows.columns.get_loc("rationales") + 1, "item", 0)
     return rows

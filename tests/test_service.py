@@ -238,7 +238,8 @@ def test_what_is_wrong_is_one_line(folder, server):
         ("reviews", "--host", "no.such.host.invalid"): "no.such.host.invalid:8080 cannot be listened on: ",
     }.items():
         done = subprocess.run(
-            [sys.executable, "-m", "synthesis", "serve", *words], cwd=folder, capture_output=True, text=True, timeout=60,
+            [sys.executable, "-m", "synthesis", "serve", *words],
+            cwd=folder, capture_output=True, text=True, timeout=60,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert done.returncode == 1 and done.stderr.startswith(f"error: {told}"), done.stderr

@@ -25,6 +25,7 @@ def worth(
     from synthesis.rows import synthesize
     from synthesis.run import Run
     from synthesis.teacher import plans
+    from synthesis.weighing import weigh
 
     settings = params.load()
     sample = settings.one(task).model_copy(update={"seed_rows": rows})
@@ -35,7 +36,7 @@ def worth(
     plan = plans.seed(run, labels, reasons, files.read(run.paths.contexts), gold["validation"])
     written, metrics = synthesize(run, plan, 0)
     written = sift(written, written.head(0), gold, run)
-    written = written[written.rejected == ""]
+    written = weigh(run, written[written.rejected == ""], gold["validation"])
     scores = choice.judge(run, written, gold, picked, alone.set_index("id").score)
     print("\n".join(findings(choice.compare(scores), len(written), metrics, in_words(run.task.metric))))
 

@@ -25,7 +25,7 @@ class Arm(Section):
     """One arm, or with `for_each` one for each value of that list, or for each combination of values of several.
 
     needs: a capability of the kind of task, without which the arm is left out. set: values by the dotted keys of
-    params.yaml; {as_many_as: ARM} is a count that is taken from another arm.
+    params.yaml; {as_many_as: ARM} is a count that is taken from another arm, in whose name names are filled in as well.
     """
 
     name: str
@@ -142,6 +142,8 @@ def _is_count(value) -> bool:
 
 def _fill(value, names: dict[str, Any]):
     """The value with its names filled in. One that is nothing but a name becomes what that stands for, of any type."""
+    if _is_count(value):
+        return {how: _fill(arm, names) for how, arm in value.items()}
     if not isinstance(value, str):
         return value
     whole = NAME.fullmatch(value)

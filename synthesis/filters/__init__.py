@@ -24,6 +24,10 @@ def sift(new: pd.DataFrame, old: pd.DataFrame, gold: dict[str, pd.DataFrame], ru
         from synthesis.filters import student  # late: it needs scikit-learn, and perhaps torch
 
         rows.leave_out(student.disagreements(rows, old, run))
+    if run.params.method.label == "agree":
+        from synthesis.filters import student
+
+        rows.leave_out(student.contradictions(rows, gold["validation"], run))
     quoted = pd.Series("", index=new.index, dtype=object)
     for place, twin in held_out.leaks(rows, gold["validation"]):
         quoted.iloc[place] = twin

@@ -1,4 +1,4 @@
-"""Rows whose label is contradicted by a student that has not learned them: out-of-fold predictions of five probes."""
+"""Rows whose label is contradicted by probes that have not learned them, of other synthetic rows or of gold ones."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,8 @@ import pandas as pd
 
 from synthesis.filters.rows import Rows
 from synthesis.run import Run
-from synthesis.students import probe
-from synthesis.students.base import Examples, Lesson
-
-FOLDS = 5
+from synthesis.students.base import Examples
+from synthesis.students.cross_fit import FOLDS, CrossFit, GoldProbe
 
 
 def disagreements(new: Rows, old: Rows, run: Run) -> Iterator[tuple[int, str, str]]:
@@ -21,18 +19,26 @@ def disagreements(new: Rows, old: Rows, run: Run) -> Iterator[tuple[int, str, st
     """
     run.task.require("labels", "verify.student", "leave it empty")
     places = list(new.left)
+    if not places:
+        return
     rows = pd.concat([old.table, new.table.iloc[places]])
-    inputs, labels = run.task.inputs(rows), run.task.goals(rows)
-    names = sorted(set(labels))
+    examples = Examples(run.task.inputs(rows), run.task.goals(rows))
+    names = sorted(set(examples.goals))
     folds = np.random.default_rng(run.params.seed).permutation(len(rows)) % FOLDS
-    for fold in range(FOLDS):
-        learned, asked = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        examples = Examples([inputs[i] for i in learned], [labels[i] for i in learned])
-        if len(set(examples.goals)) < 2:  # nothing to tell apart
-            continue
-        [student] = probe.fit(Lesson(examples, run.student, names))
-        probabilities = student.predict([inputs[i] for i in asked])
-        for row, own in zip(asked.tolist(), probabilities, strict=True):
-            predicted = names[own.argmax()]
-            if row >= len(old) and predicted != labels[row] and own.max() >= run.params.verify.confidence:
-                yield places[row - len(old)], "student disagrees", ""
+    probabilities = CrossFit(examples, folds, names, run.student).predict(examples.inputs, folds)
+    for row in range(len(old), len(rows)):
+        own = probabilities[row]
+        if names[own.argmax()] != examples.goals[row] and own.max() >= run.params.verify.confidence:
+            yield places[row - len(old)], "student disagrees", ""
+
+
+def contradictions(new: Rows, gold: Rows, run: Run) -> Iterator[tuple[int, str, str]]:
+    """(place, reason, nothing) of the rows whose label gold rows contradict with confidence (method.label: agree).
+
+    Raises UserError for a task without labels.
+    """
+    run.task.require("labels", "method.label: agree", "set it to teacher")
+    if places := list(new.left):
+        judge = GoldProbe(run.task, gold.table, run.student)
+        for place in np.flatnonzero(judge.contradicted(new.table.iloc[places])):
+            yield places[place], "gold rows disagree", ""

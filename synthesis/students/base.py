@@ -27,11 +27,13 @@ class Examples:
     """What a student reads and what it should answer, row by row.
 
     inputs: a text each, or a pair of texts. goals: a label's name; or where the answer starts, and all right answers;
-    or all right texts.
+    or all right texts. weights: how much each label counts, (rows, names), where it is not 1 for the goal and 0 for the
+    others. Kinds that can learn such rows have a constant WEIGHED, which is true.
     """
 
     inputs: list = field(default_factory=list)
     goals: list = field(default_factory=list)
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)

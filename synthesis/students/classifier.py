@@ -16,6 +16,7 @@ from synthesis.students.training import Course, Trained, accelerator, repeatable
 
 ANSWERS = ("label",)
 NOTHING = 0.98  # of the loss of guessing
+WEIGHED = True
 
 
 @dataclass
@@ -115,7 +116,8 @@ def _fit(lesson: Lesson) -> list[FineTuned]:
     rows, labels = answered(lesson.learned)
     asked = {"selection_score": answered(lesson.selection), "test_score": answered(lesson.watched)}
     students = [fresh(seed) for seed in lesson.seeds]
-    train(students, Course(rows, {"labels": labels}, _objective, asked, _accuracy), lesson)
+    weights = {} if lesson.learned.weights is None else {"weights": lesson.learned.weights}
+    train(students, Course(rows, {"labels": labels} | weights, _objective, asked, _accuracy), lesson)
     return students
 
 
@@ -125,4 +127,6 @@ def _accuracy(student: FineTuned, rows: list, labels: np.ndarray) -> float:
 
 def _objective(output, targets):
     logits, labels = output.logits.float(), targets["labels"]
+    if "weights" in targets:  # (batch, names)
+        return -(targets["weights"] * logits.log_softmax(-1)).sum(-1).mean(), logits.argmax(-1) == labels
     return cross_entropy(logits, labels), logits.argmax(-1) == labels

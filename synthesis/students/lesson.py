@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from synthesis import UserError, plugins
@@ -15,21 +16,8 @@ from synthesis.tasks.base import Task
 
 CURVE = ["step", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
 # Modules of no kind, and those that tasks name.
-OWN = (
-    "base",
-    "lesson",
-    "folds",
-    "tuning",
-    "training",
-    "steps",
-    "forward",
-    "embedding",
-    "turns",
-    "spans",
-    "graphs",
-    "saved",
-)
-OWN += "classifier", "probe", "reader", "generator"
+OWN = "base", "lesson", "folds", "cross_fit", "tuning", "training", "steps", "forward", "embedding", "turns", "spans"
+OWN += "graphs", "saved", "classifier", "probe", "reader", "generator"
 WATCHED = 100  # test rows that a curve is drawn of
 
 
@@ -99,7 +87,16 @@ def try_out(task: Task, lesson: Lesson, asked: pd.DataFrame) -> pd.Series:
 
 def examples(task: Task, rows: pd.DataFrame) -> Examples:
     """The rows as a student is given them."""
-    return Examples(task.inputs(rows), task.goals(rows))
+    return Examples(task.inputs(rows), task.goals(rows), _weights(rows))
+
+
+def _weights(rows: pd.DataFrame) -> np.ndarray | None:
+    """What weighing.weigh wrote, (rows, names), if anything. Gold rows beside those that it weighed count once."""
+    columns = [column for column in rows if column.startswith("weight(")]
+    if not columns or rows[columns].isna().all(axis=None):
+        return None
+    own = np.array([column.removeprefix("weight(")[:-1] for column in columns]) == rows.label.to_numpy()[:, None]
+    return np.where(rows[columns].isna(), own, rows[columns]).astype(np.float32)
 
 
 def can_learn(task: Task, kind: str) -> bool:
@@ -121,6 +118,11 @@ def fit(task: Task, lesson: Lesson) -> list[Student]:
         )
     if not lesson.learned:
         raise UserError("the student has no rows to train on: the stages before it left none")
+    if lesson.learned.weights is not None and not getattr(_module(task, kind), "WEIGHED", False):
+        raise UserError(
+            f"students of kind {kind} learn no weighted rows: leave method.weight empty and set method.label to "
+            "teacher or agree, or take another kind for student.kind and in baseline.tune"
+        )
     return _module(task, kind).fit(lesson)
 
 

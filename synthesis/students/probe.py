@@ -16,6 +16,7 @@ from synthesis.students.base import Examples, Graph, Lesson
 from synthesis.students.embedding import Encoder, embed, parameters
 
 ANSWERS = ("label",)
+WEIGHED = True
 STRENGTHS = 10.0, 1.0, 100.0  # values of C; the first stands when the selection rows do not prefer another
 
 
@@ -52,10 +53,7 @@ class Probe:
 
     def represent(self, inputs) -> np.ndarray:
         """Return what the regression reads, of shape (rows, features)."""
-        return _features(inputs, self.encoder.embed if self.encoder else self._embed)[0]
-
-    def _embed(self, texts):
-        return embed(texts, self.model, self.max_tokens)
+        return encode(inputs, self.model, self.max_tokens, self.encoder)[0]
 
     def score(self, examples: Examples) -> float:
         """Return the accuracy on these examples, NaN when there are none."""
@@ -100,31 +98,30 @@ def fit(lesson: Lesson) -> list[Probe]:
     """
     names, model, longest = lesson.names, lesson.settings.model, lesson.settings.max_tokens
     labels = lesson.learned.goals
-
-    def cached(texts):
-        return embed(texts, model, longest)
-
     if len(set(labels)) == 1:
         raise UserError(f"student.kind: a probe needs rows of two labels, all {len(labels)} are `{labels[0]}`")
-    features, tokens = _features(lesson.learned.inputs, cached)
-    targets = np.array([names.index(label) for label in labels])
+    features, tokens = encode(lesson.learned.inputs, model, longest)
+    targets, weights = np.array([names.index(label) for label in labels]), lesson.learned.weights
+    if weights is not None:  # a row for each label that counts
+        rows, targets = np.nonzero(weights)
+        features, weights = features[rows], weights[rows, targets]
     regressions = [LogisticRegression(C=c, max_iter=1000) for c in STRENGTHS]
     if lesson.selection:
-        held_out, _ = _features(lesson.selection.inputs, cached)
+        held_out, _ = encode(lesson.selection.inputs, model, longest)
         truth = np.array([names.index(label) for label in lesson.selection.goals])
-        scores = [each.fit(features, targets).score(held_out, truth) for each in regressions]
+        scores = [each.fit(features, targets, weights).score(held_out, truth) for each in regressions]
     else:
         folds = StratifiedGroupKFold(min(5, max(2, np.bincount(targets).max())), shuffle=True, random_state=0)
         _, groups = np.unique(features, axis=0, return_inverse=True)  # a row that is learned twice stays together
-        scores = [cross_val_score(each, features, targets, groups=groups, cv=folds).mean() for each in regressions]
-    best = regressions[scores.index(max(scores))].fit(features, targets)
+        scores = [_validate(each, features, targets, weights, groups, folds) for each in regressions]
+    best = regressions[scores.index(max(scores))].fit(features, targets, weights)
     weight, bias = by_label(best, names)
     logs = log_softmax(features @ weight.T + bias, axis=1)
     probe = Probe(names, model, longest, weight, bias, pd.DataFrame(), tokens, parameters(model), len(labels))
     curve = {
         "step": 1,
-        "loss": float(-logs[np.arange(len(targets)), targets].mean()),
-        "train_accuracy": float((logs.argmax(1) == targets).mean()),
+        "loss": float(-np.average(logs[np.arange(len(targets)), targets], weights=weights)),
+        "train_accuracy": float(np.average(logs.argmax(1) == targets, weights=weights)),
         "selection_score": max(scores) if lesson.selection else float("nan"),
         "test_score": probe.score(lesson.watched),
     }
@@ -143,9 +140,27 @@ def by_label(regression: LogisticRegression, names: list[str]) -> tuple[np.ndarr
     return weight, bias
 
 
-def _features(inputs, embed) -> tuple[np.ndarray, int]:
-    """Return features (rows, width) and the number of tokens read: u for a text; u, v, |u - v|, u * v for a pair."""
+def _validate(regression: LogisticRegression, features, targets, weights, groups, folds) -> float:
+    """The accuracy in cross-validation, weighted if the rows are."""
+    if weights is None:
+        return cross_val_score(regression, features, targets, groups=groups, cv=folds).mean()
+    scores = []
+    for learned, asked in folds.split(features, targets, groups):
+        regression.fit(features[learned], targets[learned], weights[learned])
+        scores.append(regression.score(features[asked], targets[asked], weights[asked]))
+    return float(np.mean(scores))
+
+
+def encode(inputs, model, max_tokens, encoder: Encoder | None = None) -> tuple[np.ndarray, int]:
+    """Return features (rows, width) and the number of tokens read: u for a text; u, v, |u - v|, u * v for a pair.
+
+    encoder: the model where it stays loaded; without it embeddings are cached.
+    """
+
+    def vectors(texts):
+        return encoder.embed(texts) if encoder else embed(texts, model, max_tokens)
+
     if not isinstance(inputs[0], tuple):
-        return embed(inputs)
-    (u, first), (v, second) = (embed(side) for side in zip(*inputs, strict=True))
+        return vectors(inputs)
+    (u, first), (v, second) = (vectors(side) for side in zip(*inputs, strict=True))
     return np.hstack([u, v, np.abs(u - v), u * v]), first + second

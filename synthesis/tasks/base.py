@@ -231,6 +231,10 @@ class Task(ABC):
         """
         return {}
 
+    def losses(self, predictions: pd.DataFrame) -> pd.Series:
+        """How far off each prediction is, (rows,): by the metric, where a kind has nothing finer."""
+        return 1 - self.scores(predictions)[self.metric]
+
     @abstractmethod
     def wrong(self, predictions: pd.DataFrame, method: Method) -> pd.Series:
         """Which predictions are errors, (rows,)."""

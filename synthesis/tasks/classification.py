@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from typing import ClassVar
 
+import numpy as np
 import pandas as pd
 
 from synthesis import UserError
@@ -29,14 +30,16 @@ class Task(base.Task):
     category = "text-classification"
     variables: ClassVar = {
         "rationale": {"label", "count"},
-        "seed": {"label", "rationales", "examples"},
-        "extrapolate": {"label", "text", "predicted"},
+        "seed": {"label", "rationales", "examples", "count"},
+        "extrapolate": {"label", "text", "predicted", "count"},
+        "contrast": {"label", "text", "predicted"},
         "verify": {"labels", "text"},
     }
     required: ClassVar = {
         "rationale": {"label"},
         "seed": {"label"},
         "extrapolate": {"label", "text"},
+        "contrast": {"label", "text", "predicted"},
         "verify": {"labels", "text"},
     }
 
@@ -178,6 +181,11 @@ class Task(base.Task):
 
     def scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({self.metric: (predictions.predicted == predictions.label).astype(float)})
+
+    def losses(self, predictions: pd.DataFrame) -> pd.Series:
+        """The cross-entropy of each row."""
+        truth = [predictions.at[i, f"p({label})"] for i, label in predictions.label.items()]
+        return -pd.Series(np.log(np.maximum(truth, 1e-12)), index=predictions.index)
 
     def wrong(self, predictions: pd.DataFrame, method: Method) -> pd.Series:
         return predictions.predicted != predictions.label

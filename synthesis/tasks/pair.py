@@ -23,13 +23,15 @@ class Task(classification.Task):
         self.written = "question" if "question" in settings.gold.columns else "hypothesis"
         self.columns = ("premise", self.written)
         self.variables = {
-            "seed": {"label", "premise", "examples"},
-            "extrapolate": {"label", "premise", self.written, "predicted"},
+            "seed": {"label", "premise", "examples", "count"},
+            "extrapolate": {"label", "premise", self.written, "predicted", "count"},
+            "contrast": {"label", "premise", self.written, "predicted"},
             "verify": {"labels", "premise", self.written},
         }
         self.required = {
             "seed": {"label", "premise"},
             "extrapolate": {"label", "premise", self.written},
+            "contrast": {"label", "premise", self.written, "predicted"},
             "verify": {"labels", "premise", self.written},
         }
 

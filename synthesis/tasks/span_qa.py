@@ -45,8 +45,8 @@ class Task(base.Task):
     left_out = "unanswerable"
     category = "question-answering"
     variables: ClassVar = {
-        "seed": {"context", "answer", "examples"},
-        "extrapolate": {"context", "question", "answer", "predicted"},
+        "seed": {"context", "answer", "examples", "count"},
+        "extrapolate": {"context", "question", "answer", "predicted", "count"},
         "verify": {"context", "question"},
     }
     required: ClassVar = {

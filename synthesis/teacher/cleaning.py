@@ -227,7 +227,12 @@ def _quotes(text: str) -> str:
 
 
 def _items(text: str) -> list[str]:
-    """The items of a list with their markup: marked lines, `1. this 2. that`, plain lines, or `this; that`."""
+    """The items of a list with their markup, or of `this; that`."""
+    return split_list(text) or _separated(text)
+
+
+def split_list(text: str) -> list[str]:
+    """The items of a list with their markup: marked lines, `1. this 2. that`, or plain lines; of no list none."""
     lines = [line for line in text.splitlines() if line.strip()]
     marked = [line for line in lines if MARKER.match(line.strip())]
     if len(marked) > 1:
@@ -239,7 +244,7 @@ def _items(text: str) -> list[str]:
     if len(lines) > 1:
         introduced = lines[0].rstrip("* ").endswith(":")
         return lines[introduced:]
-    return _separated(text)
+    return []
 
 
 def _outermost(marked: list[str]) -> list[str]:

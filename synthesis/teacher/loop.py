@@ -198,7 +198,7 @@ class Asking:
 
     def _take(self, row: Row, reply: Reply) -> bool:
         """Judge an answer. False when the row shall be asked again."""
-        text = clean(reply.text, row.request.prompt, listed=row.request.step == "rationale")
+        text = clean(reply.text, row.request.prompt, listed=row.request.listed)
         reason = verdict(text, reply.finish, self.settings.min_words)
         if self.check and reason is None:
             text, reason = self.check(text, row.request)

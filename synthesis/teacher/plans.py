@@ -18,15 +18,24 @@ from synthesis.tasks.base import Material
 from synthesis.teacher.prompt import Prompt
 from synthesis.teacher.request import Request
 
-FAR = 1_000_000  # replacements and feedback of round q take samples from q * FAR on, which no other round takes
+FAR = 1_000_000  # round q takes samples from q * FAR on, which no other round takes; but for those of as many an error
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Rows that are wanted, and the request for each of them. Without requests the rows stand as they are."""
+    """Rows that are wanted, and the requests for them. Without requests the rows stand as they are.
+
+    asks: the place of each row's request, where it is not the row's own: several rows can be written in one answer. A
+    row's `item` is the place that it must have there; without one, rows take what is there in their order.
+    """
 
     rows: list[dict]
     requests: list[Request]
+    asks: list[int] | None = None
+
+    def asked(self, row: int) -> int:
+        """The place of the request for a row."""
+        return row if self.asks is None else self.asks[row]
 
 
 def wants_rationales(run: Run) -> bool:
@@ -58,8 +67,10 @@ def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFr
         seed=run.params.seed,
         phrases=lambda text: parsers.phrases(text, run.params.template.parser),
     )
-    rows = with_examples(run, list(run.task.seed_rows(run.settings.seed_rows, material)), gold)
-    return Plan(rows, seed_requests(run, rows))
+    count, each = run.settings.seed_rows, run.params.method.rows_per_request
+    rows = with_examples(run, list(run.task.seed_rows(-(-count // each), material)), gold)
+    asks = [row // each for row in range(count)]
+    return Plan([rows[request] for request in asks], seed_requests(run, rows, each=each), asks)
 
 
 def with_examples(run: Run, rows: list[dict], gold: pd.DataFrame, first: int = 0) -> list[dict]:
@@ -82,13 +93,13 @@ def with_examples(run: Run, rows: list[dict], gold: pd.DataFrame, first: int = 0
     return filled
 
 
-def seed_requests(run: Run, rows: list[dict], sample: int = 0) -> list[Request]:
-    """The request for each seed row; its prompt may show the row's `examples`, if it has any."""
+def seed_requests(run: Run, rows: list[dict], sample: int = 0, each: int = 1) -> list[Request]:
+    """The request for each seed row, or for `each` rows like it; its prompt may show the row's `examples`, if any."""
     prompt, requests = Prompt.of(run.task, run.params, "seed"), []
     for row in rows:
         examples = list(row.get("examples", ()))
         slots = run.task.seed_slots(row) | ({"examples": examples} if examples else {})
-        requests.append(prompt.request(slots, sample))
+        requests.append(prompt.listed(slots, sample, each))
     return requests
 
 

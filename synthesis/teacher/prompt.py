@@ -76,10 +76,26 @@ class Prompt:
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             raise UserError(f"{self.path}: {' '.join(str(error).split())}") from None
 
-    def request(self, slots: dict, sample: int = 0) -> Request:
-        """The prompt as a question to the teacher. Raises UserError when it cannot be rendered."""
+    def request(self, slots: dict, sample: int = 0, texts: int = 1) -> Request:
+        """The prompt as a question to the teacher, for one text or a list of several.
+
+        Raises UserError when it cannot be rendered.
+        """
         text, used = self.render(slots)
-        return Request(self.step, text, used, sample)
+        return Request(self.step, text, used, sample, texts)
+
+    def listed(self, slots: dict, sample: int, texts: int) -> Request:
+        """As `request`, where the prompt shows as `count` how many texts are wanted, if these are several.
+
+        Raises UserError when it has no place for it.
+        """
+        if texts == 1:
+            return self.request(slots, sample)
+        if "count" not in self.variables:
+            raise UserError(
+                f"{self.path} shows no `count`: method.rows_per_request needs a place that asks for a list of so many"
+            )
+        return self.request(slots | {"count": texts}, sample, texts)
 
 
 def _names(names: set[str]) -> str:

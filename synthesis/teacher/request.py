@@ -18,13 +18,24 @@ class Request:
     slots: the variables that the prompt shows, and only those, so that a teacher that follows rules instead of reading
     prose (the provider `template`) knows no more than an LLM would. sample: equal requests of one `Teacher.ask` are
     samples of one another, counted from here; a later round that asks the same again starts higher, to get another
-    answer than the stored one.
+    answer than the stored one. texts: how many texts the answer should have, as a list where they are several.
     """
 
-    step: str  # the prompt file's name: rationale, seed, extrapolate or verify
+    step: str  # the prompt file's name: rationale, seed, extrapolate, contrast or verify
     prompt: str
     slots: dict = field(default_factory=dict)
     sample: int = 0
+    texts: int = 1
+
+    @property
+    def listed(self) -> bool:
+        """Whether a list is asked for."""
+        return self.texts > 1 or self.step == "rationale"
+
+    @property
+    def contrasted(self) -> bool:
+        """Whether each text has a label of its own: the first the gold row's, the second the one it was taken for."""
+        return self.step == "contrast"
 
     def messages(self, system: str | None) -> list[dict]:
         """The chat that asks it, after a system prompt if there is one."""
@@ -32,8 +43,8 @@ class Request:
         return [*opening, {"role": "user", "content": self.prompt}]
 
     def stop(self, strings: list[str]) -> dict:
-        """The field `stop` of the body. Rationales are lists, whose lines a stop string would cut off."""
-        return {"stop": strings} if strings and self.step != "rationale" else {}
+        """The field `stop` of the body. A stop string would cut off the lines of a list."""
+        return {"stop": strings} if strings and not self.listed else {}
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,7 @@ class Answer:
     prompt: str  # hash of the rendered prompt
     model: str
     rejected: str | None = None
+    item: int = 0  # the place in the answer's list, where it is one
 
     def provenance(self) -> dict:
         """What a row keeps of it: its key in the store, the prompt's hash, the model, and why it cannot be used."""

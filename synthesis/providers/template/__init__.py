@@ -84,7 +84,15 @@ class Provider:
                 "give the label one of these names under the task's gold.labels, or one as its word under words"
             )
         rng = random.Random(digest([body, sample, attempt]))
-        return Reply(self.write(self.grammar, body["step"], body["slots"], rng, self.reading), model=self.model)
+        texts = [self.write(self.grammar, step, slots, rng, self.reading) for step, slots in self.parts(**body)]
+        listed = "\n".join(f"{place}. {' '.join(text.split())}" for place, text in enumerate(texts, 1))
+        return Reply(listed if len(texts) > 1 else texts[0], model=self.model)
+
+    def parts(self, step: str, slots: dict, **_) -> list[tuple[str, dict]]:
+        """The step and the slots of each text that is asked for. The second of a contrast is a fresh one."""
+        if step == "contrast":
+            return [("extrapolate", slots), ("seed", slots | {"label": slots["predicted"]})]
+        return [(step, slots)] * (1 if step == "rationale" else slots.get("count", 1))
 
     async def close(self) -> None:
         """Nothing is open."""
