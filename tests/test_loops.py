@@ -398,3 +398,30 @@ def test_the_study_of_loops_has_as_many_rows_in_every_arm_of_a_budget(task):
         elif arm.name not in accepted and params.method.learn == "synthetic":
             assert params.method.additional_rows == rows[1:]
     assert len(arms) == len({arm.name for arm in arms}) > 30
+
+
+# All of it, through the front door
+
+
+@pytest.mark.slow
+def test_a_run_with_everything_at_once(fresh):
+    """And the choice of what ships is made on selection rows, which no label or weight comes from."""
+    fresh.set({"prompts": "direct", "student.kind": "probe", "method.learn": "best", "method.mine": "clusters"})
+    fresh.set({"method.add": "contrasts", "method.additional_rows": 20, "method.rows_per_request": 3})
+    fresh.set({"method.label": "agree", "method.weight": "mmd"})
+    assert "report@reviews" in fresh.repro()
+    told = metric(fresh, "round0/extrapolate.json")
+    assert told["accepted"] <= told["wanted"] == 20 and told["calls"] < told["rows"]
+    assert metric(fresh, "seed.json")["calls"] < metric(fresh, "seed.json")["rows"] / 2
+    rows = read(fresh, "round2/train.parquet")
+    assert rows[["weight(negative)", "weight(positive)"]].sum(axis=1).mean() == pytest.approx(1)
+    judged = metric(fresh, "choose.json")["judged"]
+    assert judged["gold"]["judged"] == metric(fresh, "gold.json")["selection"]
+    added = rows[rows["round"] == 1].iloc[-1]
+    found = json.loads(fresh.command("lineage", added.id, "--json").stdout)
+    assert found["gold"]["id"] == added.parent
+    assert not found["prompt"]["text"].startswith("unknown")
+    seeded = json.loads(fresh.command("lineage", rows.id[0], "--json").stdout)
+    assert not seeded["prompt"]["text"].startswith("unknown")
+    fresh.set({"method.weight": "dimp"})
+    assert fresh.stale() >= {"start@reviews", "combine@reviews-round0"} and "seed@reviews" not in fresh.stale()
