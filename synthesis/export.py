@@ -53,9 +53,9 @@ def export(run: Run, int8: bool) -> dict:
     with TemporaryDirectory(dir=paths.data, prefix=".export-") as place:
         draft = Path(place) / "export"
         draft.mkdir()
-        facts = _write(graph, kept, draft) | {"task": name, "student": fingerprint(str(paths.student))}
+        facts = write(graph, kept, draft) | {"task": name, "student": fingerprint(str(paths.student))}
         if int8:
-            _quantise(draft / "model.onnx")
+            quantise(draft / "model.onnx")
             facts["int8"] = True
         files.write_json(facts, draft / "export.json")
         engine = Engine(draft)
@@ -75,14 +75,6 @@ def export(run: Run, int8: bool) -> dict:
         os.replace(draft, paths.export)
     fixed = {"rows": len(inputs), **measured, "temperature": facts["temperature"], "int8": int(int8), "bytes": size}
     return {"metrics": fixed, "rows_per_second": rates}
-
-
-def warning(run: Run, engine: Engine) -> str:
-    """What is to be said when the export was made of another student than the one that is there now, or nothing."""
-    student = run.paths.student
-    if not student.is_dir() or engine.facts["student"] == fingerprint(str(student)):
-        return ""
-    return f"warning: {run.paths.export} is not of {student} as it is now: run `synthesis export {run.task.name}` again"
 
 
 def compare(expected: Sequence, answers: Sequence) -> dict[str, float]:
@@ -119,8 +111,11 @@ def temperature(run: Run, logits: np.ndarray, labels: list[str]) -> float:
     return round(float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x)), 4)
 
 
-def _write(graph: Graph, kept: saved.Facts, folder: Path) -> dict:
-    """Write model and tokenizer. Returns what export.json says of them."""
+def write(graph: Graph, kept: saved.Facts, folder: Path) -> dict:
+    """Write model and tokenizer. Returns what export.json says of them.
+
+    Raises UserError for what torch cannot export.
+    """
     fast = getattr(graph.tokenizer, "backend_tokenizer", None)
     if fast is None:
         raise UserError(f"{kept.student}: its tokenizer is none of the library tokenizers, and so cannot be exported")
@@ -187,7 +182,7 @@ def _write_onnx(graph: Graph, path: Path) -> None:
         program.save(path)
 
 
-def _quantise(path: Path) -> None:
+def quantise(path: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     logging.getLogger().setLevel(logging.ERROR)  # it advises on pictures

@@ -42,18 +42,23 @@ app.serve(".", "127.0.0.1", 0, 1)
 
 
 @pytest.fixture(scope="module")
-def folder(models, tmp_path_factory):  # noqa: F811
+def folder(models, once) -> Path:  # noqa: F811
     """A repository's folder in which task `reviews` has an export."""
-    place, before = tmp_path_factory.mktemp("service"), Path.cwd()
-    shutil.copyfile(ROOT / "params.yaml", place / "params.yaml")
-    os.chdir(place)
-    try:
-        run = made("classification", finetuned(models["bert"], "classification"), rows("classification", 9, 9))
-        export.export(run, int8=False)
-    finally:
-        os.chdir(before)
-    (place / "data/t").rename(place / "data/reviews")
-    return place
+
+    def prepare(place: Path) -> None:
+        before, place = Path.cwd(), place / "repository"
+        place.mkdir()
+        shutil.copyfile(ROOT / "params.yaml", place / "params.yaml")
+        os.chdir(place)
+        try:
+            run = made("classification", finetuned(models["bert"], "classification"), rows("classification", 70, 60))
+            measured = export.export(run, int8=False)["metrics"]
+        finally:
+            os.chdir(before)
+        assert measured["agreement"] == 1 and measured["largest_difference"] < 2e-5
+        (place / "data/t").rename(place / "data/reviews")
+
+    return once("service", prepare).folder
 
 
 class Server:
@@ -238,9 +243,8 @@ def test_what_is_wrong_is_one_line(folder, server):
         ("reviews", "--host", "no.such.host.invalid"): "no.such.host.invalid:8080 cannot be listened on: ",
     }.items():
         done = subprocess.run(
-            [sys.executable, "-m", "synthesis", "serve", *words],
-            cwd=folder, capture_output=True, text=True, timeout=60,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            [sys.executable, "-m", "synthesis", "serve", *words], cwd=folder, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
         )  # fmt: skip
         assert done.returncode == 1 and done.stderr.startswith(f"error: {told}"), done.stderr
         assert done.stderr.count("\n") == 1

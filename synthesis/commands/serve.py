@@ -24,11 +24,12 @@ def serve(
     from synthesis import UserError, files
     from synthesis.models.load import fingerprint
     from synthesis.run import Run
-    from synthesis.service import app
 
     run = Run.of(task)
     if not run.paths.export.is_dir():
         raise UserError(f"{run.paths.export} is missing: `synthesis export {task}` writes it")
+    from synthesis.service import app
+
     made_of, student = files.read_json(run.paths.export / "export.json")["student"], run.paths.student
     if student.is_dir() and made_of != fingerprint(str(student)):
         print(f"warning: the export is not of {student} as it is now: run `synthesis export {task}`", file=sys.stderr)
