@@ -184,6 +184,9 @@ class Student(Section):
     learning_rate: float = Field(gt=0)
     warmup: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
+    max_new_tokens: int = Field(default=64, ge=1)
+    beams: int = Field(default=1, ge=1)
+    lora: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="before")
     @classmethod

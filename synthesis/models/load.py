@@ -39,16 +39,16 @@ def _fingerprint(place: Path) -> str:
     return hashlib.sha256(json.dumps(digests, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
-def load_tokenizer(model: str, max_tokens: int | None = None):
+def load_tokenizer(model: str, max_tokens: int | None = None, padded: bool = True):
     """Return the tokenizer of `model`, truncating at `max_tokens`, or at the model's own limit when that is None.
 
-    Raises UserError when that cannot work.
+    padded: it must have a token to pad with. Raises UserError when that cannot work.
     """
     from transformers import AutoTokenizer
 
     with loading(model) as options:
         tokenizer = AutoTokenizer.from_pretrained(locate(model), **options)
-    if tokenizer.pad_token is None:
+    if padded and tokenizer.pad_token is None:
         raise UserError(f"student.model: `{model}` has no padding token; name an encoder")
     if max_tokens and max_tokens > tokenizer.model_max_length:
         raise UserError(f"student.max_tokens: `{model}` reads at most {tokenizer.model_max_length} tokens")
@@ -62,6 +62,30 @@ def load_model(auto, model: str, **config):
 
     with loading(model) as options:
         return auto.from_pretrained(locate(model), dtype=torch.float32, **config, **options)
+
+
+def load_writer(model: str):
+    """Return a float32 model that writes texts, an encoder-decoder or a causal one. Raises UserError when it cannot."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    with loading(model) as options:
+        config = AutoConfig.from_pretrained(locate(model), **options)
+    writer = load_model(AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM, model).eval()
+    if not config.is_encoder_decoder and _reads_ahead(writer):
+        raise UserError(
+            f"student.model: `{model}` ({type(writer).__name__}) is an encoder, which cannot write a text; name an "
+            "encoder-decoder, such as BART or T5, or a causal model"
+        )
+    return writer
+
+
+def _reads_ahead(model) -> bool:
+    """Whether what a model says after a token depends on the token that follows."""
+    import torch
+
+    with torch.inference_mode():
+        one, other = model(torch.tensor([[1, 2], [1, 3]])).logits[:, 0]
+    return not torch.allclose(one, other, atol=1e-3)
 
 
 @contextmanager

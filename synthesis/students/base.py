@@ -1,7 +1,7 @@
 """The contract of a kind of student: what it is given, what it can do once it has learned.
 
 A kind is a module of this folder with a function `fit(lesson)`, which returns a student for each of the lesson's seeds,
-and a constant ANSWERS: what it can learn to answer with, `label` or `span`. A task names those that learn it
+and a constant ANSWERS: what it can learn to answer with, `label`, `span` or `text`. A task names those that learn it
 (`Task.students`); any other kind is a module's own name.
 """
 
@@ -26,7 +26,8 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 class Examples:
     """What a student reads and what it should answer, row by row.
 
-    inputs: a text each, or a pair of texts. goals: a label's name; or where the answer starts, and all right answers.
+    inputs: a text each, or a pair of texts. goals: a label's name; or where the answer starts, and all right answers;
+    or all right texts.
     """
 
     inputs: list = field(default_factory=list)
@@ -41,8 +42,8 @@ class Lesson:
     """All that a student is taught.
 
     learned: the rows that it learns. selection: the rows that pick its checkpoint; there may be none. watched: rows
-    whose score its curve shows, and which decide nothing. names: the labels; none where the answer is a span. seeds: of
-    training, a student each.
+    whose score its curve shows, and which decide nothing. names: the labels; none where the answer is a span or a
+    text. seeds: of training, a student each.
     """
 
     learned: Examples
@@ -74,10 +75,11 @@ class Student(Protocol):
     parameters: int
     flops: int
 
-    def predict(self, inputs: list) -> np.ndarray | list[tuple[str, int, float]]:
+    def predict(self, inputs: list) -> np.ndarray | list[tuple[str, int, float]] | list[tuple[str, float]]:
         """Return an answer for each of `inputs`, in their order.
 
         Labels: probabilities, float32 of shape (rows, names); each row sums to 1. Spans: (text, start, probability).
+        Texts: (text, the geometric mean of its tokens' probabilities).
         """
 
     def represent(self, inputs: list) -> np.ndarray:

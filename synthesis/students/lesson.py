@@ -15,8 +15,8 @@ from synthesis.tasks.base import Task
 
 CURVE = ["step", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
 # Modules of no kind, and those that tasks name.
-OWN = "base", "lesson", "folds", "tuning", "training", "steps", "forward", "embedding"
-OWN += "classifier", "probe", "reader"
+OWN = "base", "lesson", "folds", "tuning", "training", "steps", "forward", "embedding", "turns"
+OWN += "classifier", "probe", "reader", "generator"
 WATCHED = 100  # test rows that a curve is drawn of
 
 

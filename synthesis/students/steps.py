@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 WINDOW = 50  # batches whose rows are sorted by length together
 
 
-def batches(lengths: np.ndarray, steps: int, batch: int, seed: int) -> np.ndarray:
+def batches(lengths: np.ndarray, steps: int, batch: int, seed: int, versions: np.ndarray | None = None) -> np.ndarray:
     """The rows that each step learns, (steps, batch): all of them once before any comes again, those of like length
     together.
 
     Whatever the seed, the batch of a step is of about the same length, so that seeds can be trained side by side.
+    versions: how many of the rows, one after another, are versions of one row, which each pass learns one of, in turn.
     """
+    versions = np.ones_like(lengths) if versions is None else versions
+    firsts = np.cumsum(versions) - versions
     random, order = np.random.default_rng(seed), np.random.default_rng(0)
-    passes = -(-steps * batch // len(lengths))
-    rows = np.concatenate([random.permutation(len(lengths)) for _ in range(passes)])[: steps * batch]
+    passes = -(-steps * batch // len(firsts))
+    drawn = [random.permutation(len(firsts)) for _ in range(passes)]
+    rows = np.concatenate([firsts[part] + turn % versions[part] for turn, part in enumerate(drawn)])[: steps * batch]
     plan = []
     for start in range(0, len(rows), WINDOW * batch):
         window = rows[start : start + WINDOW * batch]
@@ -45,12 +49,22 @@ class Trainee:
     were answered right. Both are seen before the step and with dropout, so that they cost no second pass.
     """
 
-    def __init__(self, model, inputs: dict, targets: dict, objective: Callable, plan: np.ndarray, settings: Settings):
-        """inputs, targets: tensors (rows, ...), what the model sees of each row, and what it does not.
-        objective: of the model's output and a batch of the targets: the mean loss, and which rows are right, (batch,).
-        plan: the rows of each step, (steps, batch).
+    def __init__(
+        self,
+        model,
+        inputs: dict,
+        targets: dict,
+        objective: Callable,
+        plan: np.ndarray,
+        settings: Settings,
+        ask: Callable = lambda model, inputs, _: model(**inputs),
+    ):
+        """inputs, targets: tensors, what the model sees of each row, (rows, tokens), and what it does not, (rows,) or
+        (rows, tokens). objective: of the model's output and a batch of the targets: the mean loss, and which rows are
+        right, (batch,), or how much of them. plan: the rows of each step, (steps, batch). ask: how the model is asked
+        about a batch of both.
         """
-        self.model, self.inputs, self.targets, self.objective = model, inputs, targets, objective
+        self.model, self.inputs, self.targets, self.objective, self.ask = model, inputs, targets, objective, ask
         device = model.device
         self.plan = torch.from_numpy(plan).to(device)
         self.rates = torch.from_numpy(rates(len(plan), settings)).float().to(device)
@@ -71,13 +85,18 @@ class Trainee:
         self.hits.zero_()
         return sums
 
-    def step(self, longest: int) -> None:
-        """Learn the next batch, its rows padded to `longest` tokens. Nothing here waits for the device."""
+    def step(self, longest: int, said: int = 0) -> None:
+        """Learn the next batch, its rows padded to `longest` tokens, and what they should say to `said`. Nothing here
+        waits for the device.
+        """
         rows = self.plan.index_select(0, self.place)[0]
         inputs = {name: column[:, :longest].index_select(0, rows) for name, column in self.inputs.items()}
-        targets = {name: column.index_select(0, rows) for name, column in self.targets.items()}
+        targets = {
+            name: (column[:, :said] if column.ndim > 1 else column).index_select(0, rows)
+            for name, column in self.targets.items()
+        }
         with torch.autocast(rows.device.type, torch.bfloat16, enabled=self.halved):
-            output = self.model(**inputs)
+            output = self.ask(self.model, inputs, targets)
         loss, right = self.objective(output, targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
@@ -100,42 +119,42 @@ class SideBySide:
 
     def __init__(self, trainees: Sequence[Trainee]):
         self.trainees, self.streams = trainees, [torch.cuda.Stream() for _ in trainees]
-        self.graphs, self.pool = {}, torch.cuda.graph_pool_handle()  # by length
+        self.graphs, self.pool = {}, torch.cuda.graph_pool_handle()  # by lengths
         self.known = set()  # lengths that have been stepped through: what is recorded must be warm
         self.recording = True
 
-    def step(self, longest: int) -> None:
+    def step(self, *lengths: int) -> None:
         """Each trainee learns its next batch."""
-        if self.recording and longest in self.known and longest not in self.graphs:
-            self._record(longest)
-        if longest in self.graphs:
-            self.graphs[longest].replay()
+        if self.recording and lengths in self.known and lengths not in self.graphs:
+            self._record(lengths)
+        if lengths in self.graphs:
+            self.graphs[lengths].replay()
         else:
-            self._fork(longest)
-            self.known.add(longest)
+            self._fork(lengths)
+            self.known.add(lengths)
 
-    def _fork(self, longest: int) -> None:
+    def _fork(self, lengths: tuple[int, ...]) -> None:
         here = torch.cuda.current_stream()
         for trainee, stream in zip(self.trainees, self.streams, strict=True):
             stream.wait_stream(here)
             with torch.cuda.stream(stream):
-                trainee.step(longest)
+                trainee.step(*lengths)
         for stream in self.streams:
             here.wait_stream(stream)
 
-    def _record(self, longest: int) -> None:
+    def _record(self, lengths: tuple[int, ...]) -> None:
         graph, generator = torch.cuda.CUDAGraph(), torch.cuda.default_generators[torch.cuda.current_device()]
         before = generator.clone_state()
         try:
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, self.pool):
-                self._fork(longest)
+                self._fork(lengths)
         except RuntimeError as error:
             generator.graphsafe_set_state(before)  # the failed recording keeps the one that it began with
             self.recording = False
             reason = str(error).partition("\n")[0]
             print(f"training without CUDA graphs, which this model does not allow: {reason}", file=sys.stderr)
         else:
-            self.graphs[longest] = graph
+            self.graphs[lengths] = graph
 
 
 def has_bfloat16(device: torch.device) -> bool:

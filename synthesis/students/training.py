@@ -1,4 +1,4 @@
-"""What students that fine-tune an encoder share: the loop, the learning curve and the choice of the checkpoint."""
+"""What students that fine-tune a model share: the loop, the learning curve and the choice of the checkpoint."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -37,17 +37,24 @@ class Course:
     """A lesson as the models of its kind of student take it.
 
     rows:      tokenized, not padded.
-    targets:   by name, an integer for each row: what the model shall not see.
-    objective: of the model's output and a batch of the targets: the mean loss, and which rows are right, (batch,).
+    targets:   by name, an integer for each row, or as many for each, (rows, tokens): what the model shall not see.
+    objective: of the model's output and a batch of the targets: the mean loss, and which rows are right, (batch,), or
+        how much of them.
     asked:     for `selection_score` and `test_score` the rows, empty where there are none, and what they should say.
-    score:     of a student and both of these: how well it answers.
+    score:     of a student and both of these: how well it answers, at least 0.
+    ask:       how the model is asked about a batch of inputs and of targets.
+    said:      of each row, how many tokens of its targets count, where these are texts.
+    versions:  how many of the rows, one after another, are versions of one row: each pass learns one of them, in turn.
     """
 
     rows: list[dict[str, list[int]]]
-    targets: dict[str, list[int]]
+    targets: dict[str, list]
     objective: Callable
     asked: dict[str, tuple[list, object]]
     score: Callable
+    ask: Callable = lambda model, inputs, _: model(**inputs)
+    said: list[int] | None = None
+    versions: list[int] | None = None
 
 
 def train(students: Sequence, course: Course, lesson: Lesson) -> None:
@@ -61,18 +68,25 @@ def train(students: Sequence, course: Course, lesson: Lesson) -> None:
     lengths = np.array([len(row["input_ids"]) for row in course.rows])
     grain = 8 * -(-settings.max_tokens // 64) if device.type == "cuda" else 1  # at most eight lengths, each recorded
     padded = grain * -(-lengths // grain)
-    batch = min(settings.batch, len(lengths))
-    steps = max(settings.steps, settings.min_epochs * -(-len(lengths) // batch))
+    said = np.array(course.said or [0] * len(lengths))
+    padded_said = np.minimum(8 * -(-said // 8), said.max()) if device.type == "cuda" else said
+    versions = np.array(course.versions or [1] * len(lengths))
+    batch = min(settings.batch, len(versions))
+    steps = max(settings.steps, settings.min_epochs * -(-len(versions) // batch))
     inputs = pad(students[0].tokenizer, course.rows, device, padded.max())
     targets = {name: torch.tensor(numbers, device=device) for name, numbers in course.targets.items()}
+    decoded = said if students[0].model.config.is_encoder_decoder else 0  # elsewhere it is among what is read
     pupils = []
     for student, seed in zip(students, lesson.seeds, strict=True):
-        plan = batches(padded, steps, batch, seed)
-        student.records, student.tokens = plan.size, int(lengths[plan].sum())
-        trainee = Trainee(student.model.to(device).train(), inputs, targets, course.objective, plan, settings)
-        pupils.append(_Pupil(student, seed, trainee, padded[plan].max(axis=1), course))
+        plan = batches(padded + padded_said, steps, batch, seed, versions)
+        student.records, student.tokens = plan.size, int((lengths + decoded)[plan].sum())
+        model = student.model.to(device).train()
+        trainee = Trainee(model, inputs, targets, course.objective, plan, settings, course.ask)
+        widths = np.stack([padded[plan].max(axis=1), padded_said[plan].max(axis=1)], axis=1)
+        pupils.append(_Pupil(student, seed, trainee, widths, course))
     # 16 bytes a weight are AdamW's, and as much again, three times, is for what the layers remember.
-    size = max(1, torch.cuda.mem_get_info()[0] // (64 * students[0].parameters)) if device.type == "cuda" else 1
+    needed = 64 * students[0].model.num_parameters()
+    size = max(1, torch.cuda.mem_get_info()[0] // needed) if device.type == "cuda" else 1
     for start in range(0, len(pupils), size):
         _train(pupils[start : start + size], device)
 
@@ -88,7 +102,7 @@ def _train(pupils: list, device: torch.device) -> None:
     name = "fine-tuning, seed " + ", ".join(str(pupil.seed) for pupil in pupils)
     with tqdm(total=len(widths), desc=name, unit="step", disable=None) as bar:
         for done, width in enumerate(widths, 1):
-            step(width)
+            step(*width)
             bar.update()
             if done in exams:
                 bar.set_postfix_str("; ".join([pupil.examine(done) for pupil in pupils]))
@@ -99,7 +113,7 @@ def _train(pupils: list, device: torch.device) -> None:
 class _Pupil:
     """A student while it is trained: it is examined now and then, and its best weights are kept.
 
-    widths: the length of each step's batch, padded.
+    widths: the lengths of each step's batch, padded: of what is read, and of what should be said, (steps, 2).
     """
 
     def __init__(self, student, seed: int, trainee: Trainee, widths: np.ndarray, course: Course):
@@ -120,12 +134,18 @@ class _Pupil:
         score = scores["selection_score"]
         if not score <= self.best:  # NaN, too: the last weights are kept
             self.best, self.student.step = score, step
-            self.weights = copy.deepcopy(self.student.model.state_dict())
+            self.weights = copy.deepcopy(self._learned())
         return f"loss={loss / steps:.3f}, selection={score:.3f}"
 
     def finish(self) -> None:
-        self.student.model.load_state_dict(self.weights)
+        self.student.model.load_state_dict(self.weights, strict=False)
         self.student.curve = pd.DataFrame(self.curve)
+
+    def _learned(self) -> dict:
+        """The weights that training can change, and what else the model keeps."""
+        model = self.student.model
+        frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+        return {name: weight for name, weight in model.state_dict().items() if name not in frozen}
 
 
 def accelerator() -> torch.device:
