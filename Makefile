@@ -45,12 +45,12 @@ ci: .venv/installed
 	@.ci/check "$(BASE)"
 
 # What the kinds of tasks call their columns; each may be set to the name that the gold file has for it.
-COLUMNS := TEXT LABEL PREMISE HYPOTHESIS QUESTION CONTEXT ANSWER ANSWER_START
+COLUMNS := TEXT LABEL PREMISE HYPOTHESIS QUESTION CONTEXT ANSWER ANSWER_START SOURCE TARGET
 KIND ?= classification
 
-## new-task NAME=... GOLD=... [KIND=pair|span_qa] [TEXT=...] [LABEL=...] ...: a task of your own, from a file of gold rows
+## new-task NAME=... GOLD=... [KIND=pair|span_qa|seq2seq] [TEXT=...] [LABEL=...] ... [WRITES=source|both]: a task of your own, from a file of gold rows
 new-task: .venv/installed
-	@$(SYNTHESIS) new-task $(NAME) $(if $(GOLD),"$(GOLD)") --kind $(KIND) \
+	@$(SYNTHESIS) new-task $(NAME) $(if $(GOLD),"$(GOLD)") --kind $(KIND) $(if $(WRITES),--writes $(WRITES)) \
 		$(foreach column,$(COLUMNS),$(if $($(column)),--column "$(column)=$($(column))"))
 
 ## estimate [TASKS=...]: the teacher's requests, tokens, dollars and time for the current params, before anything is spent

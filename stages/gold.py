@@ -38,6 +38,8 @@ def main(run: Run) -> None:
         f"largest_{task.stratum}": round(strata.value_counts(normalize=True).max(), 4),
         "dropped": {**dropped, "also_in_test": also_in_test},
     }
+    if remarks := task.remarks(gold):
+        metrics["remarks"] = remarks
     if run.settings.gold.test:
         metrics["dropped_from_test"] = dropped_from_test
     files.write_json(metrics, run.paths.metrics / "gold.json")

@@ -17,6 +17,7 @@ from synthesis.params import Student as Settings
 from synthesis.run import Run
 from synthesis.students.folds import Candidate, Fold, Gold, behind, cross_validate, cut, whole_budget
 from synthesis.tasks.base import Task
+from synthesis.tasks.checks import folded
 
 RIVALS = BALANCED, SYNTHETIC  # what may ship in the place of GOLD
 
@@ -56,11 +57,13 @@ def sees_validation(method: Method) -> bool:
 def without(task: Task, rows: Rows, asked: pd.DataFrame) -> pd.DataFrame:
     """The synthetic rows that have nothing to do with the gold rows which will be asked about.
 
-    Left out is what was extrapolated from one of them, is about the premise or context of one, or equals, quotes or
-    nearly equals one.
+    Left out is what was extrapolated from one of them, was written from something of one (its premise, context, source
+    or target), or equals, quotes or nearly equals one.
     """
     synthetic = rows.table
     related = synthetic.parent.isin(asked.id) | task.groups(synthetic).isin(task.groups(asked))
+    for column in task.given:
+        related |= folded(synthetic[column]).isin(folded(asked[column]))
     related.iloc[[place for place, _ in held_out.leaks(rows, Rows(asked, task))]] = True
     return synthetic[~related]
 

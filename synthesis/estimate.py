@@ -130,7 +130,7 @@ class Estimate:
 
     def row(self) -> dict:
         """Stands in for a gold row, before there are any."""
-        targets = {"label": (self.labels or LABELS)[0], "answer": "word", "answer_start": 0}
+        targets = {"label": (self.labels or LABELS)[0], "answer": "word", "answer_start": 0, "target": "word " * 20}
         task = self.run.task
         return dict.fromkeys(task.columns, "word " * 50) | {name: targets[name] for name in task.targets}
 
@@ -147,7 +147,7 @@ class Estimate:
         gold = _table(self.run.paths.gold("validation"))
         if gold is not None and len(gold):
             return gold
-        row = self.row() | {self.run.task.group: "other " * 50}
+        row = self.row() | dict.fromkeys(self.run.task.given, "other " * 50)
         stand_ins = [row | {"label": label} for label in self.labels] or [row]
         return pd.DataFrame(stand_ins * self.run.params.method.examples)
 

@@ -35,9 +35,14 @@ def mine(run: Run, findings: Findings) -> pd.DataFrame:
 
 
 def errors(run: Run, findings: Findings) -> pd.DataFrame:
-    """The validation rows that the student gets wrong (Alg. 2, line 6), with its prediction and how sure it was."""
-    wrong = run.task.wrong(findings.predictions, run.params.method)
-    return run.task.details(findings.predictions[wrong]).merge(findings.gold, validate="1:1")
+    """The validation rows that the student gets wrong (Alg. 2, line 6), with its prediction and how sure it was.
+
+    The worst come first, where scores differ among them.
+    """
+    task, predictions = run.task, findings.predictions
+    wrong = predictions[task.wrong(predictions, run.params.method)]
+    order = task.scores(wrong)[task.metric].argsort(kind="stable")
+    return task.details(wrong.iloc[order]).merge(findings.gold, validate="1:1")
 
 
 def gold(run: Run, findings: Findings) -> pd.DataFrame:

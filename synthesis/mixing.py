@@ -31,9 +31,9 @@ class Mixture(NamedTuple):
 
 
 def mix(learn: str, task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
-    """The mixture of this name, of nothing but the columns that are learned."""
+    """The mixture of this name, of nothing but the columns that are learned; of gold rows all that is right."""
     columns = ["id", *task.fields]
-    return MIXTURES[learn](task, synthetic[columns], gold[columns], seed)
+    return MIXTURES[learn](task, synthetic[columns], gold[list(dict.fromkeys([*columns, task.truth]))], seed)
 
 
 def only_synthetic(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:

@@ -57,6 +57,8 @@ class Task(Section):
     templates: str | None
     words: dict[str, str] = {}
     answers: Literal["gold", "extracted"] | None = None
+    writes: Literal["target", "source", "both"] | None = None
+    metric: Literal["chrf", "bleu", "rouge_l", "exact_match", "f1"] | None = None
     student: dict = {}
     card: Card = Card()
 
@@ -89,7 +91,7 @@ class Method(Section):
     extrapolations_per_error: int = Field(ge=1)
     replacements: float = Field(ge=0)
     min_gain: float | None
-    f1_below: float | None = Field(gt=0, le=1)
+    score_below: float | None = Field(gt=0, le=1)
     learn: Literal["best", "synthetic", "gold", "gold-repeated", "both", "balanced", "shuffled"]
     folds: int = Field(ge=2)
     tune: list[dict] | None

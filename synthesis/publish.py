@@ -29,14 +29,14 @@ def lay_out(folder: Path, run: Run, with_gold: bool) -> None:
     rows, rejected = files.read(run.paths.train(run.last)), files.read(run.paths.rejected(run.last))
     gold, card = run.gold(), _card(run)
     if not with_gold:
-        own = run.task.fingerprints(pd.concat(gold.values()))
-        copies = rows.id[run.task.fingerprints(rows).isin(own)]
+        own = run.task.fingerprints(pd.concat(gold.values()), whole=True)
+        copies = rows.id[run.task.fingerprints(rows, whole=True).isin(own)]
         if not copies.empty:
             raise UserError(
                 f"{run.paths.train(run.last)} row `{copies.iloc[0]}` is a gold row word for word ({len(copies)} are): "
                 "publish with --gold if their licence lets you, or change the prompt that makes the teacher copy"
             )
-        rejected, gold = rejected[~run.task.fingerprints(rejected).isin(own)], {}
+        rejected, gold = rejected[~run.task.fingerprints(rejected, whole=True).isin(own)], {}
     tables = {"default": {"train": rows}, "rejected": {"rejected": rejected}, "gold": gold}
     # The hub's library cannot read a table without rows.
     tables = {config: splits for config, splits in tables.items() if any(len(table) for table in splits.values())}

@@ -83,12 +83,15 @@ class Writing:
         if not self.plan.requests:
             return table(task, wanted, [_gold(row[task.written]) for row in wanted], self.q)
         requests, asking = [self.plan.requests[place] for place in turn], self.run.params.asking
+        teacher = self.run.params.teacher
+        if task.min_words is not None:
+            teacher = teacher.model_copy(update={"min_words": task.min_words})
         if self.places:
             before = Counter(self.plan.requests[place].prompt for place in self.places)
             requests = [replace(each, sample=self.q * FAR + before[each.prompt]) for each in requests]
             asking = asking.model_copy(update={"max_rejected": None})
             wanted = [{**row, "replaces": self.rows.id[place]} for row, place in zip(wanted, turn, strict=True)]
-        answers = self.teacher.ask(requests, check=task.check, asking=asking)
+        answers = self.teacher.ask(requests, check=task.check, teacher=teacher, asking=asking)
         rows = table(task, wanted, answers, self.q, first=len(self.places))
         if self.run.params.verify.teacher:
             rows, counts = verify(self.run, self.teacher, rows, files.read_json(self.run.paths.labels))

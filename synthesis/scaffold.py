@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
@@ -22,12 +23,14 @@ TEMPLATES = PROMPTS / "_new"  # prompts to start from: by kind, and where there 
 SHORT = "short"  # the variant for small models, here as in the tasks that ship; all other names start from `full`
 
 
-def create(name: str, gold: str, kind: str, columns: dict[str, str]) -> tuple[Task, int, Path]:
+def create(
+    name: str, gold: str, kind: str, columns: dict[str, str], writes: str | None = None
+) -> tuple[Task, int, Path]:
     """Write all that a task needs but its own words. Returns the task, its number of gold rows and its prompts' folder.
 
-    gold: a file or a hub id. columns: this repository's names and the file's, where they differ. A file that exists is
-    left alone. Raises UserError, and leaves nothing behind, for a name that is taken or none, and for a gold file that
-    lacks what the kind needs.
+    gold: a file or a hub id. columns: this repository's names and the file's, where they differ. writes: what the
+    teacher writes, for kinds that have a choice. A file that exists is left alone. Raises UserError, and leaves nothing
+    behind, for a name that is taken or none, and for a gold file that lacks what the kind needs.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "gold":
         raise UserError(
@@ -43,7 +46,7 @@ def create(name: str, gold: str, kind: str, columns: dict[str, str]) -> tuple[Ta
     if Path(gold).is_file() and kept.exists() and not filecmp.cmp(kept, gold, shallow=False):
         raise UserError(f"{kept} exists already and is another file: remove it, or give {gold} another name")
     rows = source.read(gold, "train")
-    task, section = _describe(name, gold, kind, columns, rows)
+    task, section = _describe(name, gold, kind, columns, writes, rows)
     folder.mkdir(parents=True, exist_ok=True)
     if Path(gold).is_file():
         if not kept.exists():
@@ -52,14 +55,16 @@ def create(name: str, gold: str, kind: str, columns: dict[str, str]) -> tuple[Ta
     readme = folder / "README.md"
     if not readme.exists():
         files.write_text(f"# {name}\n\nSource, licence and meaning of `{section['gold']['source']}`.\n", readme)
-    own = TEMPLATES / f"{kind}_{task.written}"
+    own = TEMPLATES / "_".join([kind, *task.writes])
     variant = SHORT if settings.prompts == SHORT else "full"
     shutil.copytree((own if own.is_dir() else TEMPLATES / kind) / variant, prompts)
     add(name, section)
     return task, len(rows), prompts
 
 
-def _describe(name: str, gold: str, kind: str, columns: dict[str, str], rows: pd.DataFrame) -> tuple[Task, dict]:
+def _describe(
+    name: str, gold: str, kind: str, columns: dict[str, str], writes: str | None, rows: pd.DataFrame
+) -> tuple[Task, dict]:
     """The task and its section of params.yaml. Raises UserError for what the gold rows lack."""
     section = {
         "kind": kind,
@@ -78,17 +83,23 @@ def _describe(name: str, gold: str, kind: str, columns: dict[str, str], rows: pd
         "templates": None,
         "words": {},
         "answers": None,
+        "writes": writes,
+        "metric": None,
         "student": {},
         "card": {"language": None, "license": None, "gold_license": None},
     }
-    task = tasks.load(name, params.Task.model_validate(section))
+    try:
+        task = tasks.load(name, params.Task.model_validate(section))
+    except ValidationError as error:
+        raise UserError(params.messages(error)) from None
+    if writes:
+        task.require("writes", "--writes", "leave it out")
     section["gold"]["columns"] = names = _columns(task, gold, columns, rows)
     check_texts(rows, [names[column] for column in task.columns], gold)
     rows = pd.DataFrame({ours: rows[theirs] for ours, theirs in names.items()})
     section["gold"]["labels"] = task.new_labels(rows, gold, partial(source.class_names, gold))
     section["gold"]["unanswerable"] = "error"  # the stage `gold` says how many there are, and what to do about them
-    if task.answer == "span":
-        section["answers"] = "gold"
+    section |= task.new_settings(rows)
     return tasks.load(name, params.Task.model_validate(section)), section
 
 

@@ -118,7 +118,7 @@ def copy_sources(folder: Path) -> None:
 def checkout(folder: Path) -> Repository:
     """What git tracks or would track, committed in a repository of its own, with the small student and params."""
     copy_sources(folder)
-    stand_ins = {"student": "words", "reader": "words_reader", "embedding": "embedding"}
+    stand_ins = {"student": "words", "reader": "words_reader", "writer": "words_writer", "embedding": "embedding"}
     for name, module in stand_ins.items():
         shutil.copyfile(ROOT / "tests" / f"words_{name}.py", folder / "synthesis" / "students" / f"{module}.py")
     repository = Repository(folder)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ DEFAULTS = {
     "retry_after": None,  # the header of 429s
     "text": None,  # the answer; None: one that names the prompt
     "echo": None,  # the answer is the prompt's last line with these words after it
+    "rules": [],  # pairs of a pattern and what is written of its match; the first that a prompt matches is its answer
     "texts": [],  # the answers to the first, second, ... call of a body; {n} in any answer is its number among all
     "finish": "stop",
     "choices": 1,
@@ -131,6 +133,8 @@ async def serve() -> None:
         nth = space.answers[raw] - 1
         text = settings["text"] or f"Here stands what the server wrote about {prompt[-60:]!r}"
         text = text if settings["echo"] is None else f"{prompt.splitlines()[-1]} {settings['echo']}"
+        matches = ((re.search(pattern, prompt), written) for pattern, written in settings["rules"])
+        text = next((match.expand(written) for match, written in matches if match), text)
         text = settings["texts"][nth] if nth < len(settings["texts"]) else text
         text = text.replace("{n}", str(space.answers.total()))
         finish = "length" if fault == "truncated" else settings["finish"]

@@ -173,8 +173,8 @@ def test_errors_of_question_answering():
         }
     )
 
-    def wrong(f1_below):
-        return predictions.id[QA.wrong(predictions, type("Method", (), {"f1_below": f1_below}))].tolist()
+    def wrong(score_below):
+        return predictions.id[QA.wrong(predictions, type("Method", (), {"score_below": score_below}))].tolist()
 
     assert (wrong(None), wrong(0.5), wrong(0.7)) == (["b", "c"], ["c"], ["b", "c"])
 
@@ -327,7 +327,7 @@ def test_a_task_of_your_own(fresh, monkeypatch, like):
         (("pair", "premise=nowhere"), "no column `nowhere`"),
         (("pair", "premise=sentence1"), "--column hypothesis=..."),
         (("pair", "text=sentence1"), "--column text=...: a task of kind pair has only premise, hypothesis, label"),
-        (("triple",), "is `triple`, which is not one of classification, pair, span_qa"),
+        (("triple",), "is `triple`, which is not one of classification, pair, seq2seq, span_qa"),
         (("span_qa", "context=sentence1", "question=sentence2", "answer=sentence2"), "row 1: answer"),
     ],
 )

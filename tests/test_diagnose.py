@@ -15,7 +15,7 @@ from synthesis.tasks import classification, span_qa
 
 TASK = classification.Task("t", Settings.model_construct(words={}))
 SPAN = span_qa.Task("t", Settings.model_construct(answers="gold"))
-METHOD = Method.model_construct(f1_below=None)
+METHOD = Method.model_construct(score_below=None)
 PLAIN = {
     "positive": ["clever", "seamless", "rich", "lavish", "crisp", "powerful", "exciting", "believable"],
     "negative": ["weak", "dead", "sloppy", "endless", "dreary", "thin", "annoying", "sappy"],

@@ -63,7 +63,7 @@ def test_gold_rows_of_one_task(side_by_side):
 @pytest.mark.slow
 def test_what_is_an_error_of_question_answering(side_by_side):
     """Every task is asked again which rows are wrong; they are the same here, so nothing follows."""
-    side_by_side.set({"method.f1_below": 0.01})
+    side_by_side.set({"method.score_below": 0.01})
     ran = side_by_side.repro()
     for task in ("reviews", *ROWS):
         assert {stage for stage in ran if f"@{task}" in stage} == {

@@ -17,7 +17,11 @@ def new_task(
         ),
     ],
     kind: Annotated[
-        str, Option(help="What is learned: classification (a text), pair (of texts), or span_qa (answers in a text).")
+        str,
+        Option(
+            help="What is learned: classification (of texts), pair (of texts), span_qa (answers in a text), or seq2seq "
+            "(to write texts)."
+        ),
     ] = "classification",
     column: Annotated[
         list[str] | None,
@@ -25,12 +29,16 @@ def new_task(
             metavar="OURS=THEIRS", help="What the file calls one of the kind's columns, such as text=body. Repeatable."
         ),
     ] = None,
+    writes: Annotated[
+        str | None,
+        Option(metavar="WHAT", help="(seq2seq) What the teacher writes: target (by default), source, or both."),
+    ] = None,
 ) -> None:
     """Set up a task of your own from a file of gold rows.
 
     It gets a section in params.yaml, prompts to edit, and a copy of the file. The kinds and their columns:
     classification has text and label; pair has premise, hypothesis (or question) and label; span_qa has context,
-    question, answer and perhaps answer_start.
+    question, answer and perhaps answer_start; seq2seq has source and target. See docs/tasks.md.
 
     Example: synthesis new-task tickets PATH/tickets.csv --column text=body --column label=queue
     """
@@ -39,7 +47,7 @@ def new_task(
     from synthesis import scaffold
 
     columns = dict(map(_named, column or []))
-    task, rows, prompts = scaffold.create(name, gold, kind, columns)
+    task, rows, prompts = scaffold.create(name, gold, kind, columns, writes)
     print(f"task `{name}`: {rows} gold rows, {', '.join(task.fields)}\nNow edit")
     print(f"  {prompts}/*.md  say what your texts are")
     print(f"  data/gold/{name}/README.md  where the gold rows come from")

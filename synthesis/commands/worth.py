@@ -21,6 +21,7 @@ def worth(
     """
     from synthesis import choice, files, params
     from synthesis.filters import sift
+    from synthesis.report.tables import in_words
     from synthesis.rows import synthesize
     from synthesis.run import Run
     from synthesis.teacher import plans
@@ -36,7 +37,7 @@ def worth(
     written = sift(written, written.head(0), gold, run)
     written = written[written.rejected == ""]
     scores = choice.judge(run, written, gold, picked, alone.set_index("id").score)
-    print("\n".join(findings(choice.compare(scores), len(written), metrics, run.task.metric.replace("f1", "F1"))))
+    print("\n".join(findings(choice.compare(scores), len(written), metrics, in_words(run.task.metric))))
 
 
 def findings(judged: dict[str, dict], rows: int, metrics: dict, metric: str) -> list[str]:

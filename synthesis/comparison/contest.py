@@ -65,12 +65,18 @@ def frame(outcomes: dict[Student, Outcome]) -> pd.DataFrame:
             "calls": student.calls,
             "tokens": student.tokens,
             "dollars": student.spent["dollars"],
-            **{"deviation": None} | student.metrics,
+            **{"deviation": None} | _flat(student.metrics),
             **asdict(outcome),
             "verdict": outcome.verdict,
         }
         for student, outcome in outcomes.items()
     )
+
+
+def _flat(metrics: dict) -> dict:
+    """A student's metrics, those of the whole corpus under names such as corpus_bleu."""
+    corpus = {f"corpus_{name}": score["score"] for name, score in metrics.get("corpus", {}).items()}
+    return {key: value for key, value in metrics.items() if key != "corpus"} | corpus
 
 
 def table(outcomes: dict[Student, Outcome], baseline: Student) -> list[str]:

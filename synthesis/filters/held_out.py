@@ -30,9 +30,10 @@ def find(new: Rows, gold: dict[str, Rows]) -> Iterator[tuple[int, str, str]]:
 def leaks(new: Rows, gold: Rows) -> Iterator[tuple[int, str]]:
     """(place, id) of new rows, and the held-out row that each one equals, quotes or nearly equals.
 
-    Equal: in all columns. Quotes: what the teacher wrote shares 13 words in a row with the same column of the other, or
-    as many as the shorter of the two texts has, if these are 8 or more. Nearly: in what the teacher wrote, where the
-    context is the same.
+    Equal: in all columns, and in what the teacher wrote. Quotes: what the teacher wrote shares 13 words in a row with
+    the same column of the other, or as many as the shorter of the two texts has, if these are 8 or more. This is not
+    asked of targets, as many sources may well be answered with the same words. Nearly: in what the teacher wrote, where
+    what it was given is the same.
     """
     same, done = dict(zip(gold.prints, gold.ids, strict=True)), set()
 
@@ -43,7 +44,8 @@ def leaks(new: Rows, gold: Rows) -> Iterator[tuple[int, str]]:
                 yield place, twin
 
     yield from fresh((place, same[text]) for place, text in enumerate(new.prints) if text in same)
-    yield from fresh((place, gold.ids[twin]) for place, twin in quotes(new, gold))
+    if new.task.written in new.task.columns:
+        yield from fresh((place, gold.ids[twin]) for place, twin in quotes(new, gold))
     yield from fresh(twins(new, gold, new.task.given, SIMILAR, among=False))
 
 

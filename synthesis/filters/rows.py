@@ -31,8 +31,8 @@ class Rows:
 
     @cached_property
     def prints(self) -> list[str]:
-        """Of a row's columns, without case and white space."""
-        return self.task.fingerprints(self.table).tolist()
+        """Of a row's columns and of what the teacher wrote, without case and white space."""
+        return self.task.fingerprints(self.table, whole=True).tolist()
 
     @cached_property
     def texts(self) -> list[str]:

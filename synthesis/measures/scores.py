@@ -9,8 +9,8 @@ AT_ONCE = 100  # draws of rows that are in memory together
 
 
 def score_splits(task: Task, predictions: pd.DataFrame) -> dict:
-    """By split: the metric's mean over gold rows and training seeds, its 95% interval, its deviation over seeds, and
-    the means of the task's other metrics.
+    """By split: the metric's mean over gold rows and training seeds, its 95% interval, its deviation over seeds, the
+    means of the task's other metrics, and under `corpus` the scores that are no means over rows, if the task has any.
 
     The interval is a bootstrap over gold rows, each row's score being its mean over the seeds.
     """
@@ -23,7 +23,23 @@ def score_splits(task: Task, predictions: pd.DataFrame) -> dict:
         if rows.seed.nunique() > 1:
             metrics[split]["deviation"] = round(scores[first].groupby(rows.seed).mean().std(ddof=1), 4)
         metrics[split] |= {other: round(scores[other].mean(), 4) for other in others}
+        if corpus := _corpus_scores(task, rows):
+            metrics[split]["corpus"] = corpus
     return metrics
+
+
+def _corpus_scores(task: Task, rows: pd.DataFrame) -> dict:
+    """The task's corpus scores on one split, each number the mean over training seeds."""
+    first, *others = [task.corpus_scores(part) for _, part in rows.groupby("seed")]
+    return {
+        name: {key: _mean([each[name][key] for each in (first, *others)]) for key in score}
+        for name, score in first.items()
+    }
+
+
+def _mean(values: list):
+    """The mean of numbers; of texts, which are all the same, the first."""
+    return values[0] if isinstance(values[0], str) else round(float(np.mean(values)), 4)
 
 
 def mean_score(task: Task, predictions: pd.DataFrame, split: str) -> float:

@@ -11,6 +11,7 @@ from synthesis.measures.compute import compute
 from synthesis.measures.scores import mined_predictions, score_splits
 from synthesis.mixing import GOLD, SYNTHETIC
 from synthesis.paths import Paths
+from synthesis.report.tables import in_words
 from synthesis.run import Run
 from synthesis.teacher import spending
 
@@ -57,7 +58,7 @@ class Results:
     @property
     def metric(self) -> str:
         """The metric's name in a sentence."""
-        return self.run.task.metric.replace("f1", "F1")
+        return in_words(self.run.task.metric)
 
     @property
     def tested(self) -> int:

@@ -8,6 +8,7 @@ from synthesis.report import figures, recipe, tables, worth
 from synthesis.report.results import Results, Student
 from synthesis.report.tables import Number, Table
 from synthesis.tasks.base import Task
+from synthesis.tasks.cells import listed
 
 SPLITS = ["validation", "test"]
 REASON_ROWS = 3  # rows that are shown of each reason to reject one
@@ -68,6 +69,7 @@ def rounds(results: Results) -> dict:
     ]
     return {
         "metric": results.metric,
+        "corpus": _corpus(results),
         "table": Table(
             "Students of the rounds, of the final data, and of gold rows alone",
             ["student", "rows", "new", "wrong on validation", *SPLITS],
@@ -78,6 +80,18 @@ def rounds(results: Results) -> dict:
         "picture": figures.svg(draw_rounds(results)),
         "learning": figures.svg(figures.curves(curves, "step", f"{results.metric}, %", whole=True)),
     }
+
+
+def _corpus(results: Results) -> Table:
+    """Scores of whole splits; no rows for tasks without."""
+    scored = [student for student in results.students if student.metrics.get("test", {}).get("corpus")]
+    names = list(scored[0].metrics["test"]["corpus"]) if scored else []
+    signatures = [f"{tables.in_words(key)}: {scored[0].metrics['test']['corpus'][key]['signature']}" for key in names]
+    return Table(
+        f"Test as one corpus, in %, with 95% intervals ({'; '.join(signatures)})",
+        ["student", *(f"corpus {tables.in_words(key)}" for key in names)],
+        [[name(each, results), *map(tables.interval, each.metrics["test"]["corpus"].values())] for each in scored],
+    )
 
 
 def name(student: Student, results: Results) -> str:
@@ -155,9 +169,11 @@ def samples(results: Results) -> dict:
                 "parent": row.parent,
                 "given": {column: getattr(row, column) for column in task.given},
                 "error": row.error,
-                "target": (task.targets[0], getattr(row, task.targets[0])),
+                "target": None if task.targets[0] in task.writes else (task.targets[0], getattr(row, task.targets[0])),
+                "right": _right(row, task),
                 "predicted": row.predicted,
                 "addition": getattr(row, task.written),
+                "beside": [getattr(row, field) for field in task.writes[1:]],
                 "lineage": command.format(row.id),
             }
             for row in _additions(results).itertuples()
@@ -171,11 +187,17 @@ def samples(results: Results) -> dict:
     }
 
 
+def _right(row, task: Task) -> list[str]:
+    """What else is right for the gold row of an addition than what is shown of both: its references, or answers."""
+    shown = {row.error, *(() if task.targets[0] in task.writes else (getattr(row, task.targets[0]),))}
+    return [text for text in listed(row.right) if text not in shown]
+
+
 def _additions(results: Results) -> pd.DataFrame:
     """Additions with the gold row of each, as `error`, and what the student of the round before took it for."""
     run, task = results.run, results.run.task
-    gold = files.read(run.paths.gold("validation"))[["id", task.written]]
-    gold = gold.rename(columns={"id": "parent", task.written: "error"})
+    gold = files.read(run.paths.gold("validation"))
+    gold = pd.DataFrame({"parent": gold.id, "error": gold[task.written], "right": gold[task.truth]})
     predictions = mined_predictions(files.read(run.paths.history(run.last)))
     predicted = predictions[["round", "id", "predicted"]].rename(columns={"id": "parent"})
     predicted["round"] += 1  # what is mined after a round is extrapolated for the next

@@ -24,6 +24,7 @@ class Table(NamedTuple):
 
 
 NONE = Number("–", None)
+SPELLED = {"f1": "F1", "chrf": "chrF++", "bleu": "BLEU", "rouge_l": "ROUGE-L"}
 
 
 def count(value: int | None) -> Number:
@@ -46,6 +47,12 @@ def dollars(value: float | None) -> Number:
     return Number("unknown", None) if value is None else Number(f"${value:,.2f}", value)
 
 
+def interval(score: dict) -> Number:
+    """A score with its interval, in %."""
+    value, low, high = (100 * score[key] for key in ("score", "low", "high"))
+    return Number(f"{value:.1f} [{low:.1f}, {high:.1f}]", value)
+
+
 def metric(metrics: dict | None, task: Task) -> Number:
     """A student's metrics on one split, sorted by the one that decides."""
     return NONE if metrics is None else Number(metric_text(metrics, task), metrics[task.metric])
@@ -58,7 +65,7 @@ def metric_text(metrics: dict, task: Task) -> str:
     """
     value, low, high = (100 * metrics[key] for key in (task.metric, "low", "high"))
     deviation = f" ± {100 * metrics['deviation']:.1f}" if "deviation" in metrics else ""
-    others = [key for key in metrics if key not in (task.metric, "low", "high", "deviation")]
+    others = [key for key in metrics if key not in (task.metric, "low", "high", "deviation", "corpus")]
     rest = "".join(f", {in_words(key)} {100 * metrics[key]:.1f}" for key in others)
     return f"{value:.1f}{deviation} [{low:.1f}, {high:.1f}]{rest}"
 
@@ -69,7 +76,7 @@ def p_text(p: float) -> str:
 
 def in_words(name: str) -> str:
     """The name of a column or a metric in a sentence."""
-    return name.replace("_", " ")
+    return SPELLED.get(name) or name.replace("_", " ")
 
 
 def markdown(rows: list[list]) -> list[str]:

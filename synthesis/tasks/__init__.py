@@ -4,7 +4,7 @@ from synthesis import plugins
 from synthesis.params import Task as Settings
 from synthesis.tasks.base import Task
 
-HELPERS = ("base", "cells", "checks", "squad", "words")
+HELPERS = ("base", "cells", "checks", "generation", "meanings", "squad", "words")
 
 
 def load(name: str, settings: Settings) -> Task:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 import pandas as pd
@@ -20,6 +21,7 @@ from synthesis.params import Task as Settings
 CAPABILITIES = {
     "labels": "labels",  # one target, `label`, out of a set that is known beforehand
     "rationales": "rationales",  # its seed prompt can name reasons for a label
+    "writes": "columns to choose from",  # task.<name>.writes says which of them the teacher writes
 }
 
 
@@ -54,13 +56,14 @@ class Task(ABC):
     columns: tuple[str, ...]  # what the student reads; rows that agree in it are the same row
     targets: ClassVar[tuple[str, ...]]  # what the student learns to answer
     written: str  # the column or target that the teacher writes; the other columns are given to it
+    min_words: int | None = None  # of an answer of the teacher, where it is not teacher.min_words
     optional: ClassVar[tuple[str, ...]] = ()  # columns and targets that a gold file may lack
     group: str  # the column of which no value stands in two splits: see `groups`
     stratum: ClassVar[str]  # what gold rows are stratified and errors are counted by: see `strata`
-    truth: ClassVar[str]  # the column of predictions that holds what is right
-    metric: ClassVar[str]  # the score that decides
-    paired_test: ClassVar[str]  # the function of measures/paired.py that compares two students by this metric
-    answer: ClassVar[str]  # what a student answers with: a `label` or a `span` of the context
+    truth: ClassVar[str]  # the column of predictions, and of gold rows with several right answers, that holds these
+    metric: str  # the score that decides
+    paired_test: str  # the function of measures/paired.py that compares two students by this metric
+    answer: ClassVar[str]  # what a student answers with: a `label`, a `span` of the context, or a `text`
     students: ClassVar[dict[str, str]]  # by student.kind: the module of synthesis/students that learns this kind
     left_out: ClassVar[str]  # what gold rows are called that `check_gold` leaves out because params.yaml says so
     category: ClassVar[str]  # as the Hugging Face hub calls such tasks
@@ -74,15 +77,20 @@ class Task(ABC):
     def kind(self) -> str:
         return self.settings.kind
 
+    @cached_property
+    def writes(self) -> tuple[str, ...]:
+        """All columns and targets that the teacher writes in one answer, `written` first."""
+        return (self.written,)
+
     @property
     def given(self) -> list[str]:
-        """The columns that the teacher is given."""
+        """The columns that the teacher is given; where it writes these all, the targets that it is given."""
         return [column for column in self.columns if column != self.written]
 
     @property
     def others(self) -> list[str]:
-        """All columns and targets but the one that the teacher writes."""
-        return [field for field in self.fields if field != self.written]
+        """All columns and targets but those that the teacher writes."""
+        return [field for field in self.fields if field not in self.writes]
 
     @property
     def fields(self) -> list[str]:
@@ -105,9 +113,13 @@ class Task(ABC):
         """What the prompts call a label: <Y> in Table 1 of the paper."""
         return self.settings.words.get(label, label)
 
-    def fingerprints(self, rows: pd.DataFrame) -> pd.Series:
-        """A text for each row, equal for rows that are the same to the student but for case and white space."""
-        columns = [(" ".join(text.lower().split()) for text in rows[column]) for column in self.columns]
+    def fingerprints(self, rows: pd.DataFrame, whole: bool = False) -> pd.Series:
+        """A text for each row, equal for rows that are the same to the student but for case and white space.
+
+        whole: that also agree in what the teacher writes, if that is a target.
+        """
+        names = dict.fromkeys([*self.columns, *(self.writes if whole else ())])
+        columns = [(" ".join(text.lower().split()) for text in rows[column]) for column in names]
         return pd.Series(map("\n".join, zip(*columns, strict=True)), index=rows.index, dtype=object)
 
     # Gold rows
@@ -129,12 +141,20 @@ class Task(ABC):
         Raises UserError for targets that `check_gold` refuses whatever params.yaml says.
         """
 
+    def new_settings(self, rows: pd.DataFrame) -> dict:
+        """What a new task's section of params.yaml says beside that, of what only its kind has."""
+        return {}
+
     @abstractmethod
     def settle(self, rows: pd.DataFrame, file: str) -> tuple[pd.DataFrame, dict[str, int]]:
         """Gold rows of which no two are the same to the student, and how many went for which reason.
 
         Raises UserError when rows contradict each other, unless params.yaml says what is to become of them.
         """
+
+    def remarks(self, rows: pd.DataFrame) -> dict[str, int]:
+        """How many gold rows there is something odd about that is no reason to leave them out; by what it is."""
+        return {}
 
     @abstractmethod
     def labels(self, rows: pd.DataFrame) -> list[str]:
@@ -170,6 +190,10 @@ class Task(ABC):
     def blind_slots(self, row: dict, labels: list[str]) -> dict:
         """What a verification prompt shows: the row without its targets."""
 
+    def example(self, row: dict) -> str | dict:
+        """What a seed prompt shows of a gold row among its `examples`."""
+        return row[self.written]
+
     @abstractmethod
     def judge(self, answer: str, row: dict, labels: list[str]) -> dict | None:
         """The targets that a blind answer gives to the row; None when it cannot be read, or is another answer."""
@@ -199,6 +223,13 @@ class Task(ABC):
     @abstractmethod
     def scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """One number a row and metric, whose mean over rows is the metric; the first column is `metric`."""
+
+    def corpus_scores(self, predictions: pd.DataFrame) -> dict[str, dict]:
+        """Scores of one student's texts taken together, which are no means over rows; none for most kinds.
+
+        By metric: score, low and high (95%), in [0, 1], and whatever else must be told of it.
+        """
+        return {}
 
     @abstractmethod
     def wrong(self, predictions: pd.DataFrame, method: Method) -> pd.Series:

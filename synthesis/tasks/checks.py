@@ -22,6 +22,7 @@ DENIAL = {"not", "no", "never", "neither", "nor", "cannot", "without", "hardly"}
 QUOTES = '"', "“”„", "«»"  # not single ones, which are apostrophes too
 ECHO = 6  # so many words in a row that only the prompt's own wording has; or twice as many unspaced characters
 QUESTION = "?", "？", "؟", "\u037e", "፧", "か。", "か"
+ASKING = "who", "what", "when", "where", "which", "why", "how"
 UNMARKED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")  # scripts whose questions need no mark
 
 
@@ -33,6 +34,28 @@ def words(text: str) -> list[str]:
 def folded(texts: pd.Series) -> pd.Series:
     """Texts without their case and white space."""
     return texts.str.lower().str.split().str.join(" ")
+
+
+def asking_word(text: str) -> str:
+    """The first word of a question that it asks by, or `other`."""
+    return next((word for word in words(text) if word in ASKING), "other")
+
+
+def merged(rows: pd.DataFrame, same: pd.Series, column: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Of rows that are the same the first, with the lists of all of them in the column, and how many went.
+
+    `merged` are those that brought something new to the list, `duplicates` the others.
+    """
+    news, lists = 0, {}
+    for key, more in zip(same, rows[column], strict=True):
+        if key not in lists:
+            lists[key] = list(more)
+        elif new := [one for one in more if one not in lists[key]]:
+            lists[key] += new
+            news += 1
+    first = ~same.duplicated()
+    rows = rows[first].assign(**{column: pd.Series(lists.values(), index=rows.index[first], dtype=object)})
+    return rows, {"duplicates": int((~first).sum()) - news, "merged": news}
 
 
 def in_turn(rows: list[dict], count: int, seed: int, task: str) -> Iterator[dict]:

@@ -12,11 +12,22 @@ from synthesis import UserError
 from synthesis.params import Method
 from synthesis.tasks import base, cells, squad
 from synthesis.tasks.base import ClassNames, Material, unnamed
-from synthesis.tasks.checks import copied, echo, folded, in_turn, overlap, repeats_example, stray_quote, unasked, words
+from synthesis.tasks.checks import (
+    asking_word,
+    copied,
+    echo,
+    folded,
+    in_turn,
+    merged,
+    overlap,
+    repeats_example,
+    stray_quote,
+    unasked,
+    words,
+)  # fmt: skip
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"'”’)\]]*(?=\s)|\n|$)", re.DOTALL)
 AGREED = 0.5  # the F1 from which on a blind answer is the same one
-ASKING = ("who", "what", "when", "where", "which", "why", "how")
 
 
 class Task(base.Task):
@@ -96,26 +107,19 @@ class Task(base.Task):
         self.check_gold(rows, file, None)
         return {}
 
+    def new_settings(self, rows: pd.DataFrame) -> dict:
+        return {"answers": "gold"}
+
     def settle(self, rows: pd.DataFrame, file: str) -> tuple[pd.DataFrame, dict[str, int]]:
         """Each question about a context once. Rows with other answers to it are merged: the first one's is learned."""
-        same, merged, answers = self.fingerprints(rows), 0, {}
-        for question, more in zip(same, rows.answers, strict=True):
-            if question not in answers:
-                answers[question] = list(more)
-            elif new := [answer for answer in more if answer not in answers[question]]:
-                answers[question] += new
-                merged += 1
-        first = ~same.duplicated()
-        rows = rows[first].assign(answers=pd.Series(answers.values(), index=rows.index[first], dtype=object))
-        return rows, {"duplicates": int((~first).sum()) - merged, "merged": merged}
+        return merged(rows, self.fingerprints(rows), self.truth)
 
     def labels(self, rows: pd.DataFrame) -> list[str]:
         return []
 
     def strata(self, rows: pd.DataFrame) -> pd.Series:
         """The word that a question asks by."""
-        asked = [next((word for word in words(question) if word in ASKING), "other") for question in rows.question]
-        return pd.Series(asked, index=rows.index, dtype=object)
+        return pd.Series(list(map(asking_word, rows.question)), index=rows.index, dtype=object)
 
     def groups(self, rows: pd.DataFrame) -> pd.Series:
         """All questions about a context."""
@@ -168,7 +172,7 @@ class Task(base.Task):
             ("answer absent from its context" if count == 0 else None)
             or ("answer occurs more than once" if count > 1 else None)
             or unasked(text)
-            or ("answer in the question" if _within(answer, words(text)) else None)
+            or ("answer in the question" if squad.within(answer, words(text)) else None)
             or copied(text, slots.get("question", ""), "equals the row that it should extrapolate")
             or repeats_example(text, request)
             or stray_quote(text)
@@ -191,7 +195,8 @@ class Task(base.Task):
 
     def goals(self, rows: pd.DataFrame) -> list[tuple[int, list[str]]]:
         """Where the answer starts, and all answers that are right, the one that starts there first."""
-        answers = rows.answers.map(list) if "answers" in rows else rows.answer.map(lambda answer: [answer])
+        several = rows[self.truth] if self.truth in rows else pd.Series(index=rows.index, dtype=object)
+        answers = [cells.listed(texts) or [answer] for texts, answer in zip(several, rows.answer, strict=True)]
         return list(zip(rows.answer_start, answers, strict=True))
 
     def predictions(self, rows: pd.DataFrame, spans: list, labels: list[str]) -> pd.DataFrame:
@@ -209,9 +214,9 @@ class Task(base.Task):
         return pd.DataFrame(scores, index=predictions.index, dtype=float)
 
     def wrong(self, predictions: pd.DataFrame, method: Method) -> pd.Series:
-        """Answers that match no gold one exactly, or those with an F1 below method.f1_below where that is set."""
+        """Answers that match no gold one exactly, or those with an F1 below method.score_below where that is set."""
         scores = self.scores(predictions)
-        return scores.exact_match == 0 if method.f1_below is None else scores.f1 < method.f1_below
+        return scores.exact_match == 0 if method.score_below is None else scores.f1 < method.score_below
 
     def details(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """Each answer: id, predicted, start, score, f1."""
@@ -228,7 +233,7 @@ class Task(base.Task):
 
     def mistakes(self, predictions: pd.DataFrame) -> pd.Series:
         """How wrong answers miss the gold one that is learned: too long, too short, beside it or elsewhere."""
-        missed = map(_mistake, predictions.predicted, predictions.answers.str[0])
+        missed = map(squad.mistake, predictions.predicted, predictions.answers.str[0])
         return pd.Series(list(missed), index=predictions.index, dtype=object)
 
 
@@ -249,15 +254,6 @@ def _sentences(row) -> list[dict]:
         }
         for place, ((_, text), share) in enumerate(zip(found, shares, strict=True))
     ]
-
-
-def _mistake(predicted: str, answer: str) -> str:
-    one, truth = squad.normalised(predicted).split(), squad.normalised(answer).split()
-    if _within(truth, one):
-        return "too long"
-    if _within(one, truth):
-        return "too short"
-    return "beside it" if set(one) & set(truth) else "elsewhere"
 
 
 def _answers(answer, start, place: str) -> tuple[list[str], list]:
@@ -295,7 +291,3 @@ def _whole(start, place: str) -> int:
 def _occurrences(context: str, answer: str) -> int:
     """How often an answer stands in its context."""
     return sum(context.startswith(answer, at) for at in range(len(context) - len(answer) + 1))
-
-
-def _within(part: list[str], whole: list[str]) -> bool:
-    return bool(part) and any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))

@@ -39,3 +39,18 @@ def _overlap(one: str, other: str) -> float:
     words, truth = one.split(), other.split()
     same = (Counter(words) & Counter(truth)).total()
     return 2 * same / (len(words) + len(truth)) if same else 0.0
+
+
+def mistake(predicted: str, answer: str) -> str:
+    """How a wrong answer misses the gold one: too long, too short, beside it (some of its words) or elsewhere."""
+    own, truth = normalised(predicted).split(), normalised(answer).split()
+    if within(truth, own):
+        return "too long"
+    if within(own, truth):
+        return "too short"
+    return "beside it" if set(own) & set(truth) else "elsewhere"
+
+
+def within(part: list[str], whole: list[str]) -> bool:
+    """Whether words stand somewhere in others, in a row."""
+    return bool(part) and any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))

@@ -63,10 +63,10 @@ def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFr
 
 
 def with_examples(run: Run, rows: list[dict], gold: pd.DataFrame, first: int = 0) -> list[dict]:
-    """The seed rows, each with `examples`: texts of method.examples gold rows of its label, drawn at random.
+    """The seed rows, each with `examples`: method.examples gold rows of its label, drawn at random.
 
-    None of them is about the row's own premise or context: its text would be copied. Row i gets the same ones however
-    many rows there are. first: the number of the first row.
+    None of them shares what the row's teacher is given, its premise or context: its text would be copied. Row i gets
+    the same ones however many rows there are. first: the number of the first row.
     """
     task, count, pools = run.task, run.params.method.examples, {}
     if not count:
@@ -75,9 +75,10 @@ def with_examples(run: Run, rows: list[dict], gold: pd.DataFrame, first: int = 0
         pools.setdefault(example.get("label"), []).append(example)
     filled = []
     for i, row in enumerate(rows, first):
-        others = [one for one in pools.get(row.get("label"), ()) if one[task.group] != row.get(task.group)]
+        pool = pools.get(row.get("label"), ())
+        others = [one for one in pool if not any(one[column] == row[column] for column in task.given)]
         drawn = random.Random(f"{run.params.seed}/examples/{i}").sample(others, min(count, len(others)))
-        filled.append({**row, "examples": [one[task.written] for one in drawn]})
+        filled.append({**row, "examples": list(map(task.example, drawn))})
     return filled
 
 

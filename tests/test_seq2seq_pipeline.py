@@ -1,0 +1,211 @@
+"""The pipeline of a task whose student writes texts: real stages, real dvc, an endpoint that answers by rules."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from synthesis import files as table
+from tests.conftest import commit, copied
+from tests.llm_server import Server
+from tests.people import facts
+
+PLAIN = {"full": "{0} was born in {1} in {2}.", "other": "In {2}, {0} was born in {1}."}
+# What the server writes: of triples a sentence, of the request for another one another sentence.
+BORN = r"(?s)(\w+) \| birthPlace \| (\w+) && \w+ \| birthYear \| (\d+)"
+RULES = [
+    [BORN + r".*other (?:fluent )?words", r"\1 came into the world in \2; the year was \3."],
+    [BORN, r"\1 was born in \2 in \3."],
+]
+SETTINGS = {
+    "tasks": ["webnlg"],
+    "rounds": [{"q": 0, "next": 1}],
+    "prompts": "short",
+    "method.rationales": False,
+    "teacher.provider": "openai",
+    "teacher.model": "m",
+    "task.webnlg.gold.source": "data/gold/webnlg/gold.jsonl",
+    "task.webnlg.gold.test": None,
+    "task.webnlg.gold.budget": 40,
+    "task.webnlg.gold.test_rows": 20,
+    "task.webnlg.seed_rows": 20,
+    "method.score_below": 0.9,
+}
+
+
+def triples(fact: dict) -> str:
+    name = fact["name"].replace(" ", "_")
+    return f"{name} | birthPlace | {fact['town']} && {name} | birthYear | {fact['year']}"
+
+
+def gold(count: int) -> list[dict]:
+    """Two rows of a source, of another reference each."""
+    return [
+        {"source": triples(fact), "target": text.format(fact["name"], fact["town"], fact["year"])}
+        for fact in facts(count)
+        for text in PLAIN.values()
+    ]
+
+
+def write_gold(repository, rows: list[dict]) -> None:
+    file = repository.folder / "data/gold/webnlg/gold.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def written(untouched, server, tmp_path_factory):
+    """A repository in which the whole pipeline has run for WebNLG. Only read its files."""
+    repository = copied(untouched, tmp_path_factory.mktemp("seq2seq"))
+    write_gold(repository, gold(64))
+    repository.set(SETTINGS | {"asking.base_url": server.space(rules=RULES).url})
+    commit(repository, "webnlg")
+    repository.run("dvc", "repro", OPENAI_API_KEY="sk-test")
+    return repository
+
+
+def metrics(repository, name: str) -> dict:
+    return json.loads((repository.folder / f"metrics/webnlg/{name}.json").read_text())
+
+
+def test_references_of_a_source_stay_together(written):
+    told = metrics(written, "gold")
+    assert (told["validation"], told["selection"], told["test"]) == (30, 10, 20)
+    assert told["dropped"]["merged"] == 64 and told["remarks"] == {"values_in_no_reference": 0}
+    splits = [
+        table.read(written.folder / f"data/webnlg/gold/{name}.parquet") for name in ("validation", "selection", "test")
+    ]
+    rows = pd.concat(splits)
+    assert not rows.source.duplicated().any()
+    assert rows.references.map(len).eq(2).all() and rows.target.eq(rows.references.str[0]).all()
+
+
+def test_what_the_teacher_wrote_is_kept_and_learned(written):
+    rows = table.read(written.folder / "data/webnlg/round1/train.parquet")
+    seed, added = rows[rows["round"] == 0], rows[rows["round"] == 1]
+    validation = table.read(written.folder / "data/webnlg/gold/validation.parquet").set_index("id")
+    assert len(seed) == 20 and set(seed.source) <= set(validation.source)
+    assert len(added) and added.target.str.contains("came into the world").all()
+    assert added.source.tolist() == validation.loc[added.parent].source.tolist()
+    mined = metrics(written, "round0/mine")
+    assert mined["wrong"] >= len(added) and set(mined["by_source_type"]) == {"2 triples"}
+
+
+def test_the_worst_are_mined_first(written):
+    errors = table.read(written.folder / "data/webnlg/round0/errors.parquet")
+    assert errors.chrf.is_monotonic_increasing and errors.chrf.max() < 0.9
+    assert {"source", "target", "references", "predicted", "probability"} <= set(errors)
+
+
+def test_scores_of_texts_and_of_the_corpus(written):
+    test = metrics(written, "final")["test"]
+    assert {"chrf", "bleu", "rouge_l"} <= set(test) and test["low"] <= test["chrf"] <= test["high"]
+    assert "slot_error" not in test  # triples have no slots
+    for name, mark in {"bleu": "tok:13a", "chrf": "nw:2"}.items():
+        corpus = test["corpus"][name]
+        assert corpus["low"] <= corpus["score"] <= corpus["high"] and mark in corpus["signature"]
+    assert metrics(written, "worth")["p"] > 0
+
+
+def test_looks_at_the_data(written):
+    told = metrics(written, "diagnose")["validation"]
+    assert told["mistakes"].keys() <= {"values lost", "values invented", "worded otherwise"}
+    assert told["by_source_type"]["2 triples"]["rows"] == 30
+    assert metrics(written, "quality")["pairs"] == metrics(written, "round1/combine")["new"]
+    page = (written.folder / "reports/webnlg.html").read_text()
+    gold = table.read(written.folder / "data/webnlg/gold/validation.parquet")
+    rows = table.read(written.folder / "data/webnlg/round1/train.parquet")
+    [*_, last] = rows[rows["round"] == 1].parent
+    for reference in gold.set_index("id").references[last]:
+        assert reference in page
+    assert "corpus BLEU" in page and "version:2" in page
+    card = (written.folder / "data/webnlg/README.md").read_text()
+    assert "`source` of every row was taken from the gold rows" in card and "text2text-generation" in card
+
+
+def test_lineage_goes_back_to_the_gold_row(written):
+    said = written.command("lineage", "round1-0").stdout
+    assert "birthPlace" in said and "other words" in said and "came into the world" in said
+    assert "chrf" in said
+
+
+def test_students_are_compared(written):
+    said = written.command("compare", "workspace").stdout
+    assert "chrf on test" in said and "a paired bootstrap" in said
+
+
+def stale(repository, **changes) -> set[str]:
+    repository.set({key.replace("__", "."): value for key, value in changes.items()})
+    return {name.split("@")[0] for name in repository.stale()}
+
+
+def test_what_depends_on_the_metric_and_on_what_is_written(written, tmp_path):
+    copy = copied(written, tmp_path)
+    assert stale(copy) == set()
+    by_metric = stale(copy, task__webnlg__metric="bleu")
+    assert {"train", "mine", "evaluate", "report"} <= by_metric and not {"gold", "coverage", "quality"} & by_metric
+    assert {"gold", "seed", "start", "coverage"} <= stale(
+        copy, task__webnlg__metric="chrf", task__webnlg__writes="both"
+    )
+
+
+# What else the teacher may write
+
+
+PERSON = "Person_{n} | birthPlace | Rome && Person_{n} | birthYear | 19{n}"
+
+
+@pytest.mark.parametrize(
+    ("writes", "rule", "source", "target"),
+    [
+        ("source", [r"(\w+ \w+) was born in (\w+) in (\d+)", r"\1 | birthPlace | \2 && \1 | birthYear | \3"], None, None),
+        ("both", ["", f"{PERSON} => Person {{n}} was born in Rome in 19{{n}}."], "Person_", "born in Rome"),
+        ("both", ["", f"Source: {PERSON}\nTarget: Person {{n}} was born in Rome in 19{{n}}."], "Person_", "born in Rome"),
+    ],
+)  # fmt: skip
+def test_sources_or_both_are_written(fresh, server, writes, rule, source, target):
+    write_gold(fresh, gold(64))
+    prompts = fresh.folder / "prompts/webnlg/short"
+    shown = {"source": "{{ target }}\n\nWrite its triples.", "both": "Write triples => a text of them."}[writes]
+    (prompts / "seed.md").write_text(shown)
+    endpoint = server.space(rules=[rule]).url
+    fresh.set(SETTINGS | {"task.webnlg.writes": writes, "asking.base_url": endpoint, "method.replacements": 0})
+    fresh.repro("gold@webnlg")
+    fresh.stage("rationales", "webnlg")
+    fresh.stage("seed", "webnlg", OPENAI_API_KEY="sk-test")
+    fresh.stage("combine", "webnlg", "0")
+    rows = table.read(fresh.folder / "data/webnlg/round0/train.parquet")
+    assert len(rows) >= 9, table.read(fresh.folder / "data/webnlg/round0/rejected.parquet").rejected.value_counts()
+    validation = table.read(fresh.folder / "data/webnlg/gold/validation.parquet")
+    if writes == "source":
+        assert set(rows.target) <= set(validation.target)
+        assert rows.source.str.contains("birthPlace").all()
+    else:
+        assert rows.source.str.startswith(source).all() and rows.target.str.contains(target).all()
+        assert not set(rows.source) & set(validation.source)
+
+
+@pytest.mark.parametrize(
+    ("params", "edit", "said"),
+    [
+        ({"task.webnlg.writes": "source"}, None, "seed.md: there is no `source`, and it must show `target`"),
+        ({"task.webnlg.metric": "meteor"}, None, "task.webnlg.metric: input should be 'chrf', 'bleu', 'rouge_l', "),
+        ({"task.webnlg.writes": "all"}, None, "task.webnlg.writes: input should be 'target', 'source' or 'both'"),
+        ({"teacher.provider": "template"}, None, "task.webnlg.templates is empty, and the template teacher needs"),
+    ],
+)
+def test_settings_that_do_not_fit_are_told_in_one_line(fresh, params, edit, said):
+    write_gold(fresh, gold(64))
+    fresh.set(SETTINGS)
+    fresh.stage("gold", "webnlg")
+    fresh.stage("rationales", "webnlg")
+    fresh.set(params)
+    done = fresh.stage("seed", "webnlg", ok=False, OPENAI_API_KEY="sk-test")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not (fresh.folder / "data/webnlg/seed.parquet").exists()
