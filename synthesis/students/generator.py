@@ -74,7 +74,7 @@ class Generator(Trained):
 
     @torch.inference_mode()
     def _write(self, asked: list[list[int]]) -> list[tuple[str, float]]:
-        self.model.eval()
+        self._settle()
         padded = self.tokenizer.pad({"input_ids": asked}, padding_side=self.turns.side, return_tensors="pt")
         chances = _Chances()
         sequences = self.model.generate(
@@ -92,18 +92,24 @@ class Generator(Trained):
     @torch.inference_mode()
     def log_likelihoods(self, asked: list[list[int]], told: list[list[int]]) -> np.ndarray:
         """The logarithm of the probability of each answer, (rows,), both given as tokens."""
-        self.model.eval()
+        self._settle()
         result = np.zeros(len(asked))
         lengths = [len(source) + len(answer) for source, answer in zip(asked, told, strict=True)]
         for places in self._batches(lengths, self._size):
             rows, targets = self.turns.exchanges([asked[place] for place in places], [told[place] for place in places])
             targets = {name: torch.from_numpy(column).to(self.model.device) for name, column in targets.items()}
             logits = self.turns.ask(self.model, pad(self.tokenizer, rows, self.model.device), targets)
+            labels = targets["labels"]
             losses = cross_entropy(
-                logits.float().transpose(1, 2), targets["labels"], ignore_index=IGNORED, reduction="none"
+                logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
             )
-            result[places] = -losses.double().sum(1).cpu().numpy()
+            result[places] = -losses.double().reshape(labels.shape).sum(1).cpu().numpy()
         return result
+
+    def _settle(self) -> None:
+        """No dropout; products in float32, which a GPU rounds to TF32, as in `forward`."""
+        self.model.eval()
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
 
     @property
     def _size(self) -> int:

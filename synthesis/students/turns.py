@@ -133,12 +133,13 @@ class Conversation(Turns):
 
         Those of the sources, for which nobody asks, would cost as much again: the last layer sees the answers alone.
         """
-        width, longest = inputs["input_ids"].shape[1], targets["labels"].shape[1]
-        places = targets["starts"][:, None] + torch.arange(longest, device=model.device)
-        places = places.clamp(max=width - 1)[..., None]  # beyond the end of shorter answers nothing counts
+        (batch, width), labels = inputs["input_ids"].shape, targets["labels"]
+        steps, rows = (torch.arange(count, device=labels.device) for count in (labels.shape[1], batch))
+        places = (targets["starts"][:, None] + steps).clamp(max=width - 1)  # beyond a shorter answer nothing counts
+        places = (places + width * rows[:, None]).flatten()
 
         def chosen(_, given):
-            return (given[0].gather(1, places.expand(-1, -1, given[0].shape[-1])), *given[1:])
+            return given[0].flatten(0, 1).index_select(0, places).unflatten(0, labels.shape)
 
         hook = model.get_output_embeddings().register_forward_pre_hook(chosen)
         try:
