@@ -97,6 +97,11 @@ class Task(ABC):
         """All columns and targets, in their order."""
         return [*self.columns, *self.targets]
 
+    @property
+    def pooled(self) -> tuple[str, ...]:
+        """The columns that an unlabelled row has."""
+        return self.columns
+
     def can(self, capability: str) -> bool:
         """Whether this kind of task has the capability, which is one of CAPABILITIES."""
         return capability in self.capabilities
@@ -193,6 +198,18 @@ class Task(ABC):
     def example(self, row: dict) -> str | dict:
         """What a seed prompt shows of a gold row among its `examples`."""
         return row[self.written]
+
+    def words(self, labels: list[str]) -> list[str]:
+        """What a verification prompt can be answered with, one for each label; none for a kind without labels."""
+        return [self.word(label) for label in labels]
+
+    @abstractmethod
+    def verdicts(self, row: dict) -> list[str]:
+        """All right answers to a verification prompt about a gold row."""
+
+    def texts(self, row: dict) -> list[str]:
+        """All that a teacher might have answered to have a gold row made of it: `complete` makes it again."""
+        return [row[self.written]]
 
     @abstractmethod
     def judge(self, answer: str, row: dict, labels: list[str]) -> dict | None:

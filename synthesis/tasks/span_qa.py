@@ -55,6 +55,11 @@ class Task(base.Task):
         "verify": {"context", "question"},
     }
 
+    @property
+    def pooled(self) -> tuple[str, ...]:
+        """Contexts alone: the teacher writes the questions."""
+        return (self.group,)
+
     # Gold rows
 
     def check_gold(
@@ -159,6 +164,9 @@ class Task(base.Task):
     def blind_slots(self, row: dict, labels: list[str]) -> dict:
         """What a verification prompt shows: the row without its answer."""
         return {column: row[column] for column in self.columns}
+
+    def verdicts(self, row: dict) -> list[str]:
+        return cells.listed(row["answers"])
 
     def judge(self, answer: str, row: dict, labels: list[str]) -> dict | None:
         """The row's own targets when a blind answer is the same, or shares half of its words by SQuAD's F1."""

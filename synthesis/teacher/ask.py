@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from synthesis import plugins
+from synthesis import UserError, plugins
 from synthesis.teacher import spending
 from synthesis.teacher.request import Answer, Check, Provider, Request
 
@@ -17,8 +17,16 @@ if TYPE_CHECKING:
 
 
 def provider(run: Run) -> Provider:
-    """Who answers: teacher.provider. Raises UserError when there is no such provider, or its settings are wrong."""
+    """Who answers: teacher.provider, which asks the tuned teacher where there is one.
+
+    Raises UserError when there is no such provider, or its settings are wrong.
+    """
     name = run.params.teacher.provider
+    if run.params.teacher.tune:
+        if not any(run.paths.teacher.glob("*")):
+            raise UserError(f"{run.paths.teacher} has no tuned teacher (teacher.tune): the stage `tune` makes it, run `dvc repro`")
+        tuned = run.params.teacher.model_copy(update={"model": run.paths.teacher.as_posix()})
+        run = dataclasses.replace(run, params=run.params.model_copy(update={"teacher": tuned}))
     return plugins.load("synthesis.providers", name, "params.yaml: teacher.provider").provider(run)
 
 
