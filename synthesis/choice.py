@@ -12,7 +12,7 @@ from synthesis import UserError
 from synthesis.filters import held_out
 from synthesis.filters.rows import Rows
 from synthesis.mixing import BALANCED, GOLD, SYNTHETIC, mix
-from synthesis.params import Method
+from synthesis.params import Params
 from synthesis.params import Student as Settings
 from synthesis.run import Run
 from synthesis.students.folds import Candidate, Fold, Gold, behind, cross_validate, cut, whole_budget
@@ -29,12 +29,12 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alo
     student of gold rows alone that had not learned it. Raises UserError when the teacher has seen all gold rows.
     """
     task, budget, selection = run.task, whole_budget(gold), gold["selection"].id
-    seen = gold["validation"].id if sees_validation(run.params.method) else ()
+    seen = gold["validation"].id if sees_validation(run.params) else ()
     unseen = budget.id[~budget.id.isin(seen)]
     if unseen.empty:
         raise UserError(
             "method.learn: best has no gold row to judge by, as the teacher has seen them all: set gold.protocol: "
-            "honest, method.examples: 0, or what is learned"
+            "honest, method.examples: 0 and teacher.tune empty, or what is learned"
         )
 
     def learned(name: str, fold: Fold) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -49,9 +49,12 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alo
     return cross_validate(task, folds, rivals, task.labels(budget), alone.loc[unseen].to_frame(GOLD))
 
 
-def sees_validation(method: Method) -> bool:
-    """Whether the teacher is shown validation rows, or what helped with them, beside a row's own parent or context."""
-    return method.examples > 0 or method.add == "feedback"
+def sees_validation(params: Params) -> bool:
+    """Whether the teacher is shown validation rows, or what helped with them, beside a row's own parent or context.
+
+    A tuned teacher has learned them. Selection rows have picked its checkpoint, one of a few, and taught it nothing.
+    """
+    return params.method.examples > 0 or params.method.add == "feedback" or params.teacher.tune is not None
 
 
 def without(task: Task, rows: Rows, asked: pd.DataFrame) -> pd.DataFrame:

@@ -59,6 +59,7 @@ class Task(ABC):
     min_words: int | None = None  # of an answer of the teacher, where it is not teacher.min_words
     optional: ClassVar[tuple[str, ...]] = ()  # columns and targets that a gold file may lack
     group: str  # the column of which no value stands in two splits: see `groups`
+    annotating: ClassVar[str] = "verify"  # the prompt by which the teacher annotates unlabelled rows
     stratum: ClassVar[str]  # what gold rows are stratified and errors are counted by: see `strata`
     truth: ClassVar[str]  # the column of predictions, and of gold rows with several right answers, that holds these
     metric: str  # the score that decides
@@ -101,6 +102,11 @@ class Task(ABC):
     def pooled(self) -> tuple[str, ...]:
         """The columns that an unlabelled row has."""
         return self.columns
+
+    @property
+    def annotator(self) -> Task:
+        """This task where unlabelled rows are annotated: what the teacher is given and writes may then be others."""
+        return self
 
     def can(self, capability: str) -> bool:
         """Whether this kind of task has the capability, which is one of CAPABILITIES."""

@@ -71,6 +71,11 @@ class Task(base.Task):
     def given(self) -> list[str]:
         return self.others
 
+    @property
+    def annotator(self) -> base.Task:
+        """The target of an unlabelled source, whatever the teacher writes of gold rows."""
+        return Task(self.name, self.settings.model_copy(update={"writes": "target"}))
+
     # Gold rows
 
     def check_gold(

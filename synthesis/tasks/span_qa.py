@@ -36,6 +36,7 @@ class Task(base.Task):
     written = "question"
     optional = ("answer_start",)
     group = "context"
+    annotating = "seed"
     stratum = "question_word"
     truth = "answers"
     metric = "f1"
@@ -59,6 +60,11 @@ class Task(base.Task):
     def pooled(self) -> tuple[str, ...]:
         """Contexts alone: the teacher writes the questions."""
         return (self.group,)
+
+    @property
+    def annotator(self) -> base.Task:
+        """Questions to phrases of unlabelled contexts, which have no gold answers."""
+        return Task(self.name, self.settings.model_copy(update={"answers": "extracted"}))
 
     # Gold rows
 

@@ -45,8 +45,15 @@ def rationales(run: Run, labels: Sequence[str], before: Sequence[str] = ()) -> l
     ]
 
 
-def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFrame, gold: pd.DataFrame) -> Plan:
-    """The seed rows (Alg. 1; section 2.4). reasons: label and rationale.
+def seed(
+    run: Run,
+    labels: list[str],
+    reasons: pd.DataFrame,
+    contexts: pd.DataFrame,
+    gold: pd.DataFrame,
+    count: int | None = None,
+) -> Plan:
+    """The seed rows (Alg. 1; section 2.4), task.<name>.seed_rows or another count. reasons: label and rationale.
 
     contexts, gold: what rows are written from, and what examples are taken from, as the stage `gold` wrote them.
     """
@@ -58,7 +65,7 @@ def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFr
         seed=run.params.seed,
         phrases=lambda text: parsers.phrases(text, run.params.template.parser),
     )
-    rows = with_examples(run, list(run.task.seed_rows(run.settings.seed_rows, material)), gold)
+    rows = with_examples(run, list(run.task.seed_rows(count or run.settings.seed_rows, material)), gold)
     return Plan(rows, seed_requests(run, rows))
 
 

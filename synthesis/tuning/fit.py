@@ -16,7 +16,6 @@ from synthesis.providers.transformers.writer import OPTIONS, check, encode
 from synthesis.run import Run
 from synthesis.students.base import Examples, Lesson
 from synthesis.students.generator import Generator, teach, with_adapters
-from synthesis.students.lesson import cost
 from synthesis.students.training import accelerator, repeatable
 from synthesis.students.turns import Conversation
 from synthesis.teacher import plans
@@ -54,7 +53,9 @@ class Tuning:
         teacher = run.params.teacher
         model = load_writer(teacher.model, Chat.key)
         if model.config.is_encoder_decoder:
-            raise UserError(f"{Chat.key}: `{teacher.model}` is an encoder-decoder, and a teacher must be a causal model")
+            raise UserError(
+                f"{Chat.key}: `{teacher.model}` is an encoder-decoder, and a teacher must be a causal model"
+            )
         check(teacher.model, model)
         self.settings = _settings(teacher, model)
         chat = Chat(model, self.settings, teacher.system, teacher.extra.get(OPTIONS, {}))
@@ -81,8 +82,7 @@ class Tuning:
             "learned": counts(self.learned),
             "selection": counts(self.selection),
             "left_out": self.left_out,
-            "step": self.pupil.step,
-            **cost(self.pupil),
+            **{name: getattr(self.pupil, name) for name in ("step", "records", "tokens", "flops")},
             **{name: {"before": before[name], "after": after[name]} for name in before},
         }
 

@@ -40,12 +40,11 @@ class Writer:
         from .sampling import Sampling
 
         self.name, self.size = model, size
-        self.tokenizer, weights = load(model)
+        self.tokenizer, weights, self.room = load(model)
         self.decoder = Decoder(weights, size, Sampling(temperature, top_p))
         ends = weights.generation_config.eos_token_id
         ends = self.tokenizer.eos_token_id if ends is None else ends
         self.ends = {ends} if isinstance(ends, int) else set(ends or ())
-        self.room = getattr(weights.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
         self.waiting: list[Row] = []
         self.rows: list[Row | None] = []  # by their places; None: a free one
         self.closing: dict[str, set[int]] = {}  # the tokens that a stop string can end with
@@ -149,7 +148,10 @@ class Writer:
 
 
 def load(model: str) -> tuple:
-    """The tokenizer, and the model on the device where it works. Raises UserError when it cannot be used."""
+    """The tokenizer, the model on the device where it works, and how many tokens it reads and writes at most.
+
+    Raises UserError when it cannot be used.
+    """
     import torch
 
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -161,7 +163,8 @@ def load(model: str) -> tuple:
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
         weights = AutoModelForCausalLM.from_pretrained(place, dtype=getattr(torch, dtype), **options)
     check(model, weights)
-    return tokenizer, weights.to(device).eval()
+    room = getattr(weights.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+    return tokenizer, weights.to(device).eval(), room
 
 
 def check(model: str, weights) -> None:
