@@ -5,6 +5,7 @@ What the teacher writes is task.<name>.writes: the target of a gold source, a so
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -83,20 +84,24 @@ class Task(base.Task):
     ) -> pd.DataFrame:
         """The rows with `target` and `references`, the texts that are right; the first is the target.
 
-        A file has one reference a row, or a list of them. Raises UserError for a reference that is no text, and for a
-        source without any, unless `gold.unanswerable` is `drop`.
+        A file has one reference a row, or a list of them, of which empty ones are left out with a warning. Raises
+        UserError for a reference that is no text, and for a source without any, unless `gold.unanswerable` is `drop`.
         """
-        given = {row: cells.listed(value) for row, value in rows.target.items()}
-        references = {row: [one for one in several if not _blank(one)] for row, several in given.items()}
-        for row, several in references.items():
-            for one in several:
-                cells.check_text(one, f"{file} row {row}: the target")
+        references, empty = {}, 0
+        for row, given in rows.target.items():
+            texts = [one for one in cells.listed(given) if not _blank(one)]
+            for text in texts:
+                cells.check_text(text, f"{file} row {row}: the target")
+            references[row] = list(dict.fromkeys(texts))
+            empty += len(cells.listed(given)) - len(texts) if texts else 0
         answered = pd.Series(list(map(bool, references.values())), index=rows.index, dtype=bool)
         if self.settings.gold.unanswerable == "error" and not answered.all():
             raise UserError(
                 f"{file} row {answered.idxmin()}: the target is empty, and there is nothing to learn of such a source: "
                 f"mend the row, or set task.{self.name}.gold.unanswerable to drop, which leaves such rows out"
             )
+        if empty:
+            print(f"warning: {file}: empty references are left out ({empty})", file=sys.stderr)
         several = pd.Series(references, index=rows.index, dtype=object)[answered]
         return rows.loc[answered, list(self.columns)].assign(target=several.str[0], references=several)
 
