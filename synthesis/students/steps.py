@@ -42,6 +42,11 @@ def rates(steps: int, settings: Settings) -> np.ndarray:
     return settings.learning_rate * np.interp(np.arange(steps), [-1, warm, steps], [0, 1, 0])
 
 
+def plain(model, inputs: dict, _: dict):
+    """What the model says of a batch, asked without a look at the targets."""
+    return model(**inputs)
+
+
 class Trainee:
     """A model in training, with all that its steps need on its device.
 
@@ -57,7 +62,7 @@ class Trainee:
         objective: Callable,
         plan: np.ndarray,
         settings: Settings,
-        ask: Callable = lambda model, inputs, _: model(**inputs),
+        ask: Callable = plain,
     ):
         """inputs, targets: tensors, what the model sees of each row, (rows, tokens), and what it does not, (rows,) or
         (rows, tokens). objective: of the model's output and a batch of the targets: the mean loss, and which rows are

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from synthesis.students.base import Lesson
 from synthesis.students.forward import pad
-from synthesis.students.steps import SideBySide, Trainee, batches
+from synthesis.students.steps import SideBySide, Trainee, batches, plain
 
 EXAMS, STEPS_EACH = 5, 20  # of a fit, evenly spaced: so many, but in a short fit one for so many steps
 
@@ -52,7 +52,7 @@ class Course:
     objective: Callable
     asked: dict[str, tuple[list, object]]
     score: Callable
-    ask: Callable = lambda model, inputs, _: model(**inputs)
+    ask: Callable = plain
     said: list[int] | None = None
     versions: list[int] | None = None
 
