@@ -147,8 +147,8 @@ class Tuning(Section):
     """How a local teacher is fine-tuned on gold rows."""
 
     steps: int = Field(default=60, ge=1)
-    batch: int = Field(default=16, ge=1)
-    learning_rate: float = Field(default=5.0e-5, gt=0)
+    batch: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=2.0e-4, gt=0)
     max_tokens: int = Field(default=512, ge=8)
     lora: int | None = Field(default=None, ge=0)
 
