@@ -5,7 +5,7 @@ import sys
 import typer
 
 from synthesis import UserError
-from synthesis.commands import batches, compare, estimate, lineage, new_task, publish, store, study, worth
+from synthesis.commands import batches, compare, estimate, lineage, new_task, publish, store, study, tune, worth
 
 app = typer.Typer(
     help="What goes with the pipeline that `dvc repro` runs. `synthesis COMMAND --help` explains a command.",
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command()(new_task.new_task)
 app.command()(estimate.estimate)
+app.command()(tune.tune)
 app.command()(worth.worth)
 app.command()(compare.compare)
 app.command()(study.study)
