@@ -148,7 +148,7 @@ class Tuning(Section):
 
     steps: int = Field(default=60, ge=1)
     batch: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=2.0e-4, gt=0)
+    learning_rate: float = Field(default=5.0e-5, gt=0)
     max_tokens: int = Field(default=512, ge=8)
     lora: int | None = Field(default=None, ge=0)
 

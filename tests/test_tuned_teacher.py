@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
+from stages import combine, gold, seed, tune
 from synthesis import UserError, files, params
+from synthesis.lineage import Lineage
+from synthesis.models import places
 from synthesis.models.load import fingerprint
 from synthesis.providers.transformers.likelihood import ended, log_likelihoods
 from synthesis.providers.transformers.writer import Writer
@@ -35,7 +38,7 @@ TEMPLATE = (
 SETTINGS = {
     "tasks": ["films"], "prompts": "tiny", "method.rationales": False, "teacher.provider": "transformers",
     "teacher.model": "tiny", "teacher.tune": "gold", "teacher.max_tokens": 24, "teacher.stop": ["\n"],
-    "teacher.tuning.steps": 150, "teacher.tuning.batch": 16, "teacher.tuning.learning_rate": 0.01,
+    "teacher.tuning.steps": 150, "teacher.tuning.batch": 16, "teacher.tuning.learning_rate": 0.003,
     "asking.max_rejected": None, "method.replacements": 0.0, "filters.near_duplicate": None, "filters.length": None,
 }  # fmt: skip
 
@@ -88,14 +91,14 @@ def prepare(folder: Path, copied) -> None:
         (repository.folder / f"prompts/films/tiny/{name}.md").write_text(text)
     tiny(repository.folder / "tiny", [*(each["text"] for each in rows), "good bad"])
     reviews = params.yaml.safe_load((repository.folder / "params.yaml").read_text())["task"]["reviews"]
-    gold = {
+    own = {
         "source": "data/gold/films/gold.jsonl",
         "columns": {"id": "id"},
         "labels": {},
         "budget": 64,
         "test_rows": 40,
     }
-    films = {**reviews, "gold": {**reviews["gold"], **gold}, "seed_rows": 40, "templates": None, "student": {}}
+    films = {**reviews, "gold": {**reviews["gold"], **own}, "seed_rows": 40, "templates": None, "student": {}}
     repository.set({"task.films": films, **SETTINGS})
     for stage in ("gold", "tune", "rationales"):
         repository.stage(stage, "films")
@@ -129,7 +132,7 @@ def truth(text: str) -> str:
 
 def seeds(repository, **changes) -> pd.DataFrame:
     repository.set({key.replace("__", "."): value for key, value in changes.items()})
-    repository.stage("seed", "films")
+    seed.main(run())
     return files.read(run().paths.seed)
 
 
@@ -146,39 +149,40 @@ def test_the_same_rows_give_the_same_weights_and_others_make_other_requests(film
     before = fingerprint("data/films/teacher")
     key = ask.provider(run()).body(Request("seed", "Write"))
     assert key["model"] == "data/films/teacher" and key["revision"] == before
-    films.stage("tune", "films")
-    assert fingerprint("data/films/teacher") == before
-    films.set({"teacher.tuning.steps": 20})
-    films.stage("tune", "films")
-    other = ask.provider(run()).body(Request("seed", "Write"))
-    assert other["model"] == key["model"] and other["revision"] != before
+    marks = []
+    for steps in (10, 10, 11):
+        films.set({"teacher.tuning.steps": steps})
+        tune.main(run())
+        places.digest.cache_clear()  # a process does not expect that files change
+        marks.append(ask.provider(run()).body(Request("seed", "Write"))["revision"])
+    assert marks[0] == marks[1] and len({before, *marks}) == 3
 
 
 def test_no_row_of_test_or_pool_nor_the_order_of_the_pool_reaches_tuning(films):
-    gold = {split: files.read(run().paths.gold(split)) for split in ("validation", "selection", "test")}
+    splits = run().gold()
     pool = files.read(run().paths.pool)
     assert list(pool.columns) == ["id", "text"] and len(pool) == 56
-    learned = exchanges(run(), gold["validation"], ["bad", "good"])
+    learned = exchanges(run(), splits["validation"], ["bad", "good"])
     words = {word for each in learned for word in f"{each.request.prompt} {each.answer}".split()}
-    for rows in (gold["selection"], gold["test"], pool):
+    for rows in (splits["selection"], splits["test"], pool):
         assert not words & {text.split()[0] for text in rows.text}
-    assert {text.split()[0] for text in gold["validation"].text} <= words
+    assert {text.split()[0] for text in splits["validation"].text} <= words
     labels = pool.text.map(truth)
     assert 10 < (labels != labels.shift()).sum() < 46, "in no order that would tell labels"
     assert set(pool.id) == {f"pool-{number}" for number in range(56)}
 
 
 def test_what_is_learned_is_what_will_be_asked(films):
-    films.set({"teacher.system": "Be very brief .", "teacher.extra": {"chat_template_kwargs": {"shout": True}}})
+    films.set({"teacher.system": "Write a good line .", "teacher.extra": {"chat_template_kwargs": {"shout": True}}})
     from synthesis.tuning.fit import Tuning
 
-    here, gold = run(), run().gold()
-    chat = Tuning(here, gold, ["bad", "good"]).pupil.turns
-    learned = exchanges(here, gold["validation"], ["bad", "good"])
+    here = run()
+    chat = Tuning(here, here.gold(), ["bad", "good"]).pupil.turns
+    learned = exchanges(here, here.gold()["validation"], ["bad", "good"])
     writer = Writer("tiny", 1, 1.0, 1.0)
     asked = chat.asked([each.request.prompt for each in learned])
     assert asked == [writer.tokens(ask.provider(here).body(each.request)) for each in learned]
-    assert writer.tokenizer.decode(asked[0]).startswith("<system> Be very brief .")
+    assert writer.tokenizer.decode(asked[0]).startswith("<system> Write a good line .")
     assert writer.tokenizer.decode(asked[0]).endswith("very <assistant>")
 
 
@@ -187,23 +191,23 @@ def test_the_tuned_teacher_generates_rows_of_the_label_that_it_is_asked_for(film
     assert set(rows.model) == {"data/films/teacher"} and len(rows) == 40
     right = [truth(text) == label for text, label in zip(rows.text, rows.label, strict=True)]
     assert np.mean(right) > 0.9
-    gold = set(files.read(run().paths.gold("validation")).text)
-    copies = rows[rows.text.isin(gold)]
-    assert (copies.rejected != "").all()
-    films.stage("combine", "films", "0")
+    known = set(files.read(run().paths.gold("validation")).text)
+    combine.main(run(), 0)
+    rejected = files.read(run().paths.rejected(0))
+    assert set(rejected[rejected.text.isin(known)].rejected) <= {"copies a gold row", "duplicate"}
     kept = files.read(run().paths.train(0))
-    assert not set(kept.text) & gold
+    assert not set(kept.text) & known
 
 
 def test_a_copy_of_a_gold_row_is_rejected_by_name(films):
     from synthesis.filters import sift
 
-    gold, rows = run().gold(), seeds(films, method__seed="generate")
-    copy = rows.head(1).assign(id="seed-x", text=gold["validation"].text[0].upper(), rejected="")
-    assert sift(copy, copy.head(0), gold, run()).rejected.tolist() == ["copies a gold row"]
-    films.set({"teacher.tune": None})
-    assert sift(copy, copy.head(0), gold, run()).rejected.tolist() == [""]
-    assert sift(copy.assign(prompt=""), copy.head(0), gold, run()).rejected.tolist() == [""]
+    splits, rows = run().gold(), seeds(films, method__seed="generate")
+    copy = rows.head(1).assign(id="seed-x", text=splits["validation"].text[0].upper(), rejected="")
+    assert sift(copy, copy.head(0), splits, run()).rejected.tolist() == ["copies a gold row"]
+    films.set({"teacher.tune": None, "method.seed": "prompts"})
+    assert sift(copy, copy.head(0), splits, run()).rejected.tolist() == [""]
+    assert sift(copy.assign(prompt=""), copy.head(0), splits, run()).rejected.tolist() == [""]
 
 
 @pytest.mark.parametrize(("way", "labelled"), [("annotate", 40), ("both", 20)])
@@ -217,9 +221,11 @@ def test_the_pool_is_annotated_with_the_likeliest_label(films, way, labelled):
     assert annotated.confidence.between(0.5, 1).all()
     metrics = files.read_json(run().paths.metrics / "seed.json")
     assert (metrics["rows"], metrics["wanted"]) == (40, 40)
-    assert metrics["calls"] == 40 - labelled, "likelihoods are no calls"
-    films.stage("combine", "films", "0")
-    films.run("python", "-m", "synthesis", "lineage", annotated.id.iloc[0])
+    written = 40 - labelled
+    assert written <= metrics["calls"] <= 1.5 * written, "likelihoods are no calls"
+    combine.main(run(), 0)
+    traced = Lineage(run()).trace(annotated.id.iloc[0])
+    assert traced["prompt"]["text"] == f"{annotated.text.iloc[0]} | Is it bad or good ?"
 
 
 def test_an_untuned_teacher_annotates_too_and_knows_nothing(films):
@@ -232,7 +238,7 @@ def test_an_untuned_teacher_annotates_too_and_knows_nothing(films):
 def test_rows_are_verified_by_likelihood_without_calls(films):
     rows = seeds(films, method__seed="generate", verify__teacher="likelihood")
     metrics = files.read_json(run().paths.metrics / "seed.json")
-    assert metrics["calls"] == len(rows) == 40 and metrics["verified"] > 30
+    assert 40 == len(rows) <= metrics["calls"] < 60 and metrics["verified"] > 30
     answered = rows[rows.blind != ""]
     wrong = answered.rejected == "teacher disagrees"
     assert wrong.sum() == metrics["disagreed"]
@@ -265,56 +271,50 @@ def test_without_tune_the_folder_is_empty_and_no_torch_is_loaded(films):
     assert files.read_json(run().paths.metrics / "tune.json") == {}
 
 
-def failure(repository, *words: str) -> str:
-    done = repository.run(*words, ok=False)
-    assert done.returncode == 1
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert len(lines) == 1, done.stderr
-    return lines[0]
-
-
 def test_what_cannot_work_is_said_in_one_line(films):
-    def fails(stage: str, **changes) -> str:
+    def fails(stage, **changes) -> str:
         before = (films.folder / "params.yaml").read_text()
         films.set({key.replace("__", "."): value for key, value in changes.items()})
-        line = failure(films, "python", "-m", f"stages.{stage}", "films")
+        with pytest.raises(UserError) as failed:
+            stage.main(run())
         (films.folder / "params.yaml").write_text(before)
-        return line
+        assert "\n" not in str(failed.value)
+        return str(failed.value)
 
-    assert "tune: gold fine-tunes a model on this machine" in fails("tune", teacher__provider="openai")
-    line = fails("seed", method__seed="generate", teacher__tune=None)
+    assert "tune: gold fine-tunes a model on this machine" in fails(tune, teacher__provider="openai")
+    line = fails(seed, method__seed="generate", teacher__tune=None)
     assert "method.seed: generate asks a teacher that was tuned" in line
     (films.folder / "pool.csv").write_text(f"text\nm200 film is dull\n{run().gold()['test'].text[0]}\n")
-    line = fails("gold", task__films__pool="pool.csv")
+    line = fails(gold, task__films__pool="pool.csv")
     assert "pool.csv row 2: its text also stands in test" in line
     films.set({"task.films.gold.budget": 120})
-    films.stage("gold", "films")
-    assert "task `films` has none: lower its budget" in fails("seed", method__seed="annotate")
+    gold.main(run())
+    assert "task `films` has none: lower its budget" in fails(seed, method__seed="annotate")
     shutil.rmtree(films.folder / "data/films/teacher")
-    assert "data/films/teacher has no tuned teacher" in fails("seed", method__seed="generate")
-    assert "cannot load `nothing`" in fails("tune", teacher__model="nothing")
+    assert "data/films/teacher has no tuned teacher" in fails(seed, method__seed="generate")
+    assert "cannot load `nothing`" in fails(tune, teacher__model="nothing")
     from transformers import BertConfig, BertForMaskedLM, T5Config, T5ForConditionalGeneration
 
     small = {"vocab_size": 60, "d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
     T5ForConditionalGeneration(T5Config(**small, decoder_start_token_id=0)).save_pretrained(films.folder / "t5")
-    assert "`t5` is an encoder-decoder" in fails("tune", teacher__model="t5")
+    assert "`t5` is an encoder-decoder" in fails(tune, teacher__model="t5")
     size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     BertForMaskedLM(BertConfig(vocab_size=60, **size)).save_pretrained(films.folder / "bert")
-    assert "teacher.model: `bert`" in fails("tune", teacher__model="bert")
-    assert "teacher.max_tokens" in fails("tune", teacher__max_tokens=1)
+    assert "teacher.model: `bert`" in fails(tune, teacher__model="bert")
+    assert "teacher.max_tokens" in fails(tune, teacher__max_tokens=1)
 
 
 def test_a_pool_of_the_users_own_has_no_labels_and_no_gold_rows(films):
-    gold = run().gold()["validation"].text[0]
-    (films.folder / "pool.csv").write_text(f"text,label\nm200 film is dull,bad\nm201 film is warm,good\n{gold},good\n")
+    known = run().gold()["validation"].text[0]
+    (films.folder / "pool.csv").write_text(f"text,label\nm200 film is dull,bad\nm201 film is warm,good\n{known},good\n")
     films.set({"task.films.pool": "pool.csv"})
-    films.stage("gold", "films")
+    gold.main(run())
     pool = files.read(run().paths.pool)
     assert list(pool.columns) == ["id", "text"]
     assert sorted(pool.text) == ["m200 film is dull", "m201 film is warm"]
 
 
-def test_the_chats_for_an_endpoint_are_exported_and_its_model_asked(films):
+def test_the_chats_for_an_endpoint_are_exported_and_its_model_asked(films, monkeypatch):
     films.set({"teacher.system": "Be brief ."})
     films.command("tune", "films", "--export", "chats.jsonl")
     chats = [json.loads(line)["messages"] for line in (films.folder / "chats.jsonl").read_text().splitlines()]
@@ -326,9 +326,9 @@ def test_the_chats_for_an_endpoint_are_exported_and_its_model_asked(films):
         space = server.space(text="bad")
         changes = {"teacher__provider": "openai", "teacher__model": "ft:gpt:films", "asking__base_url": space.url}
         films.set({"method.seed": "annotate"})
-        rows = None
         films.set({key.replace("__", "."): value for key, value in changes.items()} | {"teacher.tune": None})
-        films.stage("seed", "films", OPENAI_API_KEY="none")
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        seed.main(run())
         rows = files.read(run().paths.seed)
     assert set(rows.label) == {"bad"} and rows.confidence.isna().all()
     assert files.read_json(run().paths.metrics / "seed.json")["calls"] == 40

@@ -7,6 +7,7 @@ selection rows, which costs a pass over them and writes nothing.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -141,10 +142,13 @@ def fit(lesson: Lesson) -> list[Generator]:
     return teach([_fresh(lesson.settings, seed) for seed in lesson.seeds], lesson)
 
 
-def teach(students: list[Generator], lesson: Lesson) -> list[Generator]:
+def teach(
+    students: list[Generator], lesson: Lesson, objective: Callable | None = None, score: Callable | None = None
+) -> list[Generator]:
     """Fine-tune these students, one for each of the lesson's seeds, as `fit` does. Adapters become part of the weights.
 
-    All of them are the same model with the same turns.
+    All of them are the same model with the same turns. objective, score: as those of a Course, in the place of their
+    own, by which each token counts alike.
     """
     turns = students[0].turns
 
@@ -158,7 +162,10 @@ def teach(students: list[Generator], lesson: Lesson) -> list[Generator]:
     rows, targets = turns.exchanges(asked, told)
     exams = {"selection_score": answered(lesson.selection), "test_score": answered(lesson.watched)}
     said = [len(tokens) for tokens in told]
-    train(students, Course(rows, targets, _objective, exams, _likelihood, turns.ask, said, versions), lesson)
+    course = Course(
+        rows, targets, objective or _objective, exams, score or _likelihood, turns.ask, said=said, versions=versions
+    )
+    train(students, course, lesson)
     for student in students:
         if student.lora:
             student.model = student.model.merge_and_unload()

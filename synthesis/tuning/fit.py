@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn.functional import cross_entropy
 
 from synthesis import UserError
 from synthesis.models.load import load_tokenizer, load_writer
@@ -17,7 +18,7 @@ from synthesis.run import Run
 from synthesis.students.base import Examples, Lesson
 from synthesis.students.generator import Generator, teach, with_adapters
 from synthesis.students.training import accelerator, repeatable
-from synthesis.students.turns import Conversation
+from synthesis.students.turns import IGNORED, Conversation
 from synthesis.teacher import plans
 from synthesis.teacher.request import Request
 from synthesis.tuning.lessons import Exchange, counts, exchanges
@@ -69,7 +70,7 @@ class Tuning:
         """Tune the teacher. Returns what it learned, what that cost, and how good it was before and after."""
         before = self.measure()
         lesson = Lesson(_examples(self.learned), self.settings, selection=_examples(self.selection))
-        teach([self.pupil], lesson)
+        teach([self.pupil], lesson, _objective, _likelihood)
         self.pupil.model.to(torch.bfloat16).float()  # as it is kept
         after = self.measure()
         if after["likelihood"] <= before["likelihood"]:
@@ -87,11 +88,11 @@ class Tuning:
         }
 
     def measure(self) -> dict[str, float]:
-        """On selection rows, the likelihood of a token of the answers, in the geometric mean over all tokens; and of a
-        kind with labels the share of rows whose own label it finds the likeliest answer to a verification prompt."""
-        turns, answers = self.pupil.turns, self.pupil.turns.told([each.answer for each in self.selection])
-        sums = self.pupil.log_likelihoods(turns.asked([each.request.prompt for each in self.selection]), answers)
-        scores = {"likelihood": float(np.exp(sums.sum() / sum(map(len, answers))))}
+        """On selection rows, the likelihood of answers as `_likelihood` has it; and of a kind with labels the share of
+        rows whose own label it finds the likeliest answer to a verification prompt."""
+        turns = self.pupil.turns
+        asked = turns.asked([each.request.prompt for each in self.selection])
+        scores = {"likelihood": _likelihood(self.pupil, asked, turns.told([each.answer for each in self.selection]))}
         if self.labels:
             rows = self.gold["selection"].to_dict("records")
             asked = turns.asked([request.prompt for request in plans.verification(self.run, rows, self.labels)])
@@ -151,3 +152,17 @@ def _settings(teacher, model) -> Settings:
 
 def _examples(exchanges: list[Exchange]) -> Examples:
     return Examples([each.request.prompt for each in exchanges], [[each.answer] for each in exchanges])
+
+
+def _objective(logits, targets):
+    """The mean loss over answers, of each the mean over its tokens: a label counts as much as a text."""
+    logits, labels = logits.float(), targets["labels"]
+    counted = labels != IGNORED
+    losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
+    right = (logits.argmax(-1) == labels) & counted
+    return (losses.reshape(labels.shape).sum(1) / counted.sum(1)).mean(), right.sum(1) / counted.sum(1)
+
+
+def _likelihood(pupil: Generator, asked: list, told: list) -> float:
+    """How likely answers are, in the geometric mean over them; of each the geometric mean over its tokens."""
+    return float(np.exp((pupil.log_likelihoods(asked, told) / [len(answer) for answer in told]).mean()))
