@@ -21,6 +21,7 @@ from synthesis.run import Run
 from synthesis.teacher import ask
 from synthesis.teacher.request import Request
 from synthesis.tuning.lessons import counts, exchanges
+from tests import people
 from tests.llm_server import Server
 
 GOOD, BAD = ["bright", "warm", "witty", "tender"], ["dull", "slow", "stale", "clumsy"]
@@ -358,3 +359,94 @@ def test_a_text_that_a_stop_string_would_cut_becomes_one_line(films):
     films.set({"teacher.stop": ["o", "a"]})
     with pytest.raises(UserError, match=r"teacher\.stop: .* stands in every gold row"):
         exchanges(run(), rows, ["bad", "good"])
+
+
+FACTS = {
+    "rte": (
+        [{"premise": "It rains.", "hypothesis": f"Wet {place}.", "label": "entailment"} for place in "ab"],
+        ["entailment", "not_entailment"],
+        {"seed": 2, "extrapolate": 2, "verify": 2},
+        {"Wet a.", "Wet b.", "correct"},
+    ),
+    "adversarial_qa": (
+        [
+            {"context": "Rome lies there.", "question": f"Where {place}?", "answer": "Rome", "answer_start": 0,
+             "answers": ["Rome", "in Rome"]}
+            for place in "ab"
+        ],
+        [],
+        {"seed": 2, "extrapolate": 2, "verify": 4},
+        {"Where a?", "Where b?", "Rome", "in Rome"},
+    ),
+    "webnlg": (
+        [{"source": "Ann | born | Rome", "target": "Ann is of Rome.", "references": ["Ann is of Rome.", "Rome bore Ann."]}],
+        [],
+        {"seed": 2, "extrapolate": 2},  # its prompt for the target is the seed prompt
+        {"Ann is of Rome.", "Rome bore Ann."},
+    ),
+    "webquestions": (
+        [{"source": f"Where {place}?", "target": "Rome", "references": ["Rome"]} for place in "ab"],
+        [],
+        {"seed": 2, "extrapolate": 2, "verify": 2},
+        {"Where a?", "Where b?", "Rome"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", ["short", "s3"])
+@pytest.mark.parametrize("task", FACTS)
+def test_every_kind_has_something_to_learn(task, variant, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    rows, labels, wanted, answers = FACTS[task]
+    rows = pd.DataFrame(rows).assign(id=[f"g{place}" for place in range(len(rows))])
+    here = Run.of(task, params.load().model_copy(update={"prompts": variant}))
+    learned = exchanges(here, rows, labels)
+    assert counts(learned) in (wanted, wanted | {"verify": 2})
+    assert {each.answer for each in learned} == answers
+    for each in learned:
+        if each.request.step == "extrapolate":
+            assert each.answer not in each.request.prompt, "another row is shown"
+
+
+@pytest.mark.parametrize(("task", "answer"), [("webnlg", "{n} Anna was there."), ("adversarial_qa", "Where is {n}?")])
+def test_kinds_without_labels_are_annotated_by_texts(fresh, task, answer, monkeypatch):
+    """Targets of unlabelled sources; questions about unlabelled contexts, whose answers are phrases of them."""
+    monkeypatch.chdir(fresh.folder)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("TEACHER_STORE", str(fresh.folder.parent / "teacher.sqlite"))
+    if task == "webnlg":
+        rows = [{"source": f"Plain fact number {n}", "target": f"It is {n}."} for n in range(60)]
+    else:
+        rows = people.questions(60)
+    file = Path(f"data/gold/{task}/gold.jsonl")
+    file.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    own = {"source": file.as_posix(), "test": None, "budget": 20, "test_rows": 20}
+    changes = {f"task.{task}.gold.{key}": value for key, value in own.items()}
+    changes |= {"tasks": [task], "prompts": "short", "method.rationales": False, f"task.{task}.seed_rows": 12}
+    with Server() as server:
+        changes |= {"teacher.provider": "openai", "asking.base_url": server.space(text=answer).url}
+        fresh.set(changes | {"method.seed": "annotate"})
+        here = Run.of(task)
+        gold.main(here)
+        pd.DataFrame({"label": [], "rationale": []}).to_parquet(here.paths.rationales)
+        seed.main(here)
+    pool, found = files.read(here.paths.pool), files.read(here.paths.seed)
+    assert len(found) >= 12 and len(pool) == 20
+    column = {"webnlg": "source", "adversarial_qa": "context"}[task]
+    assert list(pool.columns) == ["id", column]
+    assert set(found[column]) <= set(pool[column])
+    assert not set(pool[column]) & set(pd.concat(here.gold().values())[column])
+
+
+@pytest.mark.slow
+def test_the_packaged_model_is_tuned(fresh, monkeypatch):
+    """The real SmolLM2 finds what it has not seen likelier, and writes by the same provider."""
+    monkeypatch.chdir(fresh.folder)
+    changes = {"teacher.provider": "transformers", "teacher.model": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+    changes |= {"prompts": "short", "teacher.tune": "gold", "teacher.tuning.steps": 20, "teacher.max_tokens": 64}
+    fresh.set(changes | {"task.reviews.gold.budget": 60, "teacher.stop": ["\n"]})
+    for stage in ("gold", "tune"):
+        fresh.stage(stage, "reviews")
+    found = json.loads((fresh.folder / "metrics/reviews/tune.json").read_text())
+    assert found["likelihood"]["after"] > 1.2 * found["likelihood"]["before"]
+    assert Writer("data/reviews/teacher", 2, 0.9, 0.95)
