@@ -5,6 +5,9 @@
 Protocol `honest`: the three are disjoint, and validation and selection together are the budget. Protocol `paper`:
 all of the budget is both mined and used for selection, as Wang et al. (2023) did.
 
+Source rows beyond the budget become a pool of unlabelled rows, which a teacher may annotate (method.seed). Their
+targets are left out, so that no stage can read them.
+
 Seed prompts quote no other gold row than the contexts, and with method.examples rows of validation. But seed data
 depend on all three: a seed row that the filters reject because of a gold row is replaced (synthesis/rows.py).
 """
@@ -31,6 +34,8 @@ def main(run: Run) -> None:
         files.write(part, run.paths.gold(name))
     files.write_json(labels, run.paths.labels)
     files.write(task.contexts(validation), run.paths.contexts)
+    unlabelled = splits.unlabelled(task, pool, gold, test, seed)
+    files.write(unlabelled, run.paths.pool)
     strata = task.strata(gold)
     metrics = {
         **{name: len(part) for name, part in parts.items()},
@@ -38,6 +43,8 @@ def main(run: Run) -> None:
         f"largest_{task.stratum}": round(strata.value_counts(normalize=True).max(), 4),
         "dropped": {**dropped, "also_in_test": also_in_test},
     }
+    if len(unlabelled):
+        metrics["pool"] = len(unlabelled)
     if remarks := task.remarks(gold):
         metrics["remarks"] = remarks
     if run.settings.gold.test:

@@ -17,6 +17,7 @@ from synthesis.commands import (
     serve,
     store,
     study,
+    tune,
     worth,
 )
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(new_task.new_task)
 app.command()(estimate.estimate)
+app.command()(tune.tune)
 app.command()(worth.worth)
 app.command()(compare.compare)
 app.command()(study.study)

@@ -12,7 +12,7 @@ from synthesis import UserError
 from synthesis.filters import held_out
 from synthesis.filters.rows import Rows
 from synthesis.mixing import BALANCED, GOLD, SYNTHETIC, mix
-from synthesis.params import Method
+from synthesis.params import Params
 from synthesis.params import Student as Settings
 from synthesis.run import Run
 from synthesis.students.folds import Candidate, Fold, Gold, behind, cross_validate, cut, whole_budget
@@ -29,13 +29,13 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alo
     student of gold rows alone that had not learned it. Raises UserError when the rows owe something to all gold rows.
     """
     task, budget, selection = run.task, whole_budget(gold), gold["selection"].id
-    seen = gold["validation"].id if sees_validation(run.params.method) else ()
+    seen = gold["validation"].id if sees_validation(run.params) else ()
     unseen = budget.id[~budget.id.isin(seen)]
     if unseen.empty:
         raise UserError(
             "method.learn: best has no gold row to judge by, as the teacher has seen them all, or labels or weights of "
-            "its rows come from them: set gold.protocol: honest; or method.examples: 0, method.label: teacher and no "
-            "method.weight; or what is learned"
+            "its rows come from them: set gold.protocol: honest; or method.examples: 0, method.label: teacher, no "
+            "method.weight and no teacher.tune; or what is learned"
         )
 
     def learned(name: str, fold: Fold) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -50,14 +50,17 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alo
     return cross_validate(task, folds, rivals, task.labels(budget), alone.loc[unseen].to_frame(GOLD))
 
 
-def sees_validation(method: Method) -> bool:
+def sees_validation(params: Params) -> bool:
     """Whether rows owe more to validation rows than to their own parent or context.
 
-    The teacher was shown others, or what helped with them; or they decided what rows are labelled, whether they stay or
-    how much they count. Which rows were mined is none of that: what was made of a row is left out where that row is
-    asked about.
+    The teacher was shown others, or what helped with them, or has been tuned on them; or they decided what rows are
+    labelled, whether they stay or how much they count. Which rows were mined is none of that: what was made of a row is
+    left out where that row is asked about. Selection rows have picked a tuned teacher's checkpoint, one of a few, and
+    taught it nothing.
     """
-    return method.examples > 0 or method.add == "feedback" or method.label != "teacher" or method.weight is not None
+    method = params.method
+    shown = method.examples > 0 or method.add == "feedback" or params.teacher.tune is not None
+    return shown or method.label != "teacher" or method.weight is not None
 
 
 def without(task: Task, rows: Rows, asked: pd.DataFrame) -> pd.DataFrame:

@@ -6,12 +6,13 @@ response store; the length and pace of answers in the last run, and its error ra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 
 import pandas as pd
 
-from synthesis import additions, files
+from synthesis import additions, files, seeding
 from synthesis.params import EXTRAPOLATED
 from synthesis.run import Run
 from synthesis.teacher import plans, spending
@@ -19,10 +20,12 @@ from synthesis.teacher.exports import REPLY
 from synthesis.teacher.loop import rows
 from synthesis.teacher.request import Provider, Reply, Request
 from synthesis.teacher.store import Store
+from synthesis.tuning.lessons import exchanges
 
 CHARACTERS = 4  # of a token, in English
 ERROR_RATE = 0.2  # of validation rows, where no round has been mined
 EXAMPLES = 200  # validation rows that are rendered to learn the length of a prompt
+LABELLED = "annotate", "both"  # values of method.seed by which unlabelled rows are annotated
 LABELS = ["label", "other label"]  # stand in for those of a gold file that has not been read
 RATIONALE = "a reason of about so many words"  # stands in for one that is not written yet
 SECONDS = {"template": 0.0, "openai": 5.0}  # for one answer, where no run has shown it
@@ -83,10 +86,11 @@ class Estimate:
 
     def lines(self) -> list[Line]:
         """One for each stage, and one for each verification."""
-        writing = [self.seed(), *(self.extrapolate(entry.q) for entry in self.run.params.rounds)]
-        if self.run.params.verify.teacher:
+        writing = [*self.seeds(), *(self.extrapolate(entry.q) for entry in self.run.params.rounds)]
+        if self.run.params.verify.teacher in ("drop", "relabel"):
             writing = [each for line in writing for each in (line, self.verify(line))]
-        return [self.rationales(), *writing]
+        tuning = [self.tune()] if self.run.params.teacher.tune else []
+        return [*tuning, self.rationales(), *writing]
 
     # What is asked
 
@@ -98,7 +102,35 @@ class Estimate:
         each = ceil(method.rationales_per_label / method.rationales_per_request)
         return self.line("rationales", plans.rationales(self.run, self.labels * each), assumed=not self.known_labels)
 
-    def seed(self) -> Line:
+    def tune(self) -> Line:
+        """Tokens that the teacher learns, of prompts and of answers. It asks nobody and costs nothing but time."""
+        gold, tuning = _table(self.run.paths.gold("validation")), self.run.params.teacher.tuning
+        stand_in = self.row() | {self.run.task.truth: [self.row()[self.run.task.targets[0]]]}
+        if self.run.task.can("labels"):
+            stand_in = self.row()
+        rows = pd.DataFrame([stand_in]) if gold is None else gold
+        learned, system = exchanges(self.run, rows, self.labels), self.run.params.teacher.system or ""
+        times = tuning.steps * tuning.batch / len(learned)
+        prompts = sum(ceil(len(system + each.request.prompt) / CHARACTERS) for each in learned)
+        tokens = Tokens(round(times * prompts), round(times * sum(ceil(len(e.answer) / CHARACTERS) for e in learned)))
+        name = self.run.task.name
+        return Line(name, "tune", 0, 0, tokens, 0.0, 0.0, None, assumed=gold is None, bound=False)
+
+    def seeds(self) -> list[Line]:
+        """One for the rows that the teacher writes, and one for those that it annotates, if there are such."""
+        way, rows = self.run.params.method.seed, self.run.settings.seed_rows
+        lines = [] if way == "annotate" else [self.seed(rows // 2 if way == "both" else rows)]
+        return lines + ([self.annotate(rows - rows // 2 if way == "both" else rows)] if way in LABELLED else [])
+
+    def annotate(self, count: int) -> Line:
+        """A question about each unlabelled row; none where the provider sees the probabilities of labels."""
+        task = self.run.task.annotator
+        if self.labels and hasattr(self.provider, "log_likelihoods"):
+            return self.line("seed annotations", [], assumed=False)
+        asked = plans.seed_requests if task.annotating == "seed" else partial(plans.verification, labels=self.labels)
+        return self.line("seed annotations", asked(replace(self.run, task=task), [self.row()]), count, assumed=True)
+
+    def seed(self, count: int) -> Line:
         transfer, reasons = self.run.params.method.transfer, _table(self.run.paths.rationales)
         if transfer.file and transfer.into == "rounds":
             return self.line("seed", [], assumed=False)
@@ -107,7 +139,10 @@ class Estimate:
             each = self.run.params.method.rationales_per_label if plans.wants_rationales(self.run) else 0
             written = [(label, RATIONALE) for label in self.labels for _ in range(each)]
             reasons = pd.DataFrame(written, columns=["label", "rationale"])
-        plan = plans.seed(self.run, self.labels, reasons, self.contexts, self.examples())
+        run = self.run
+        if run.params.method.seed != "prompts":
+            run, reasons = seeding.plain(run), reasons.head(0)
+        plan = plans.seed(run, self.labels, reasons, self.contexts, self.examples(), count)
         return self.line("seed", plan.requests, assumed=assumed)
 
     def extrapolate(self, q: int) -> Line:

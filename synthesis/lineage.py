@@ -65,6 +65,8 @@ class Lineage:
             number = int((row["replaces"] or row["id"]).removeprefix("seed-")) // each
             rows = plans.with_examples(self.run, rows, files.read(self.paths.gold("validation")), number)
         [request] = plans.seed_requests(self.run, rows, each=each)
+        if sha256(request.prompt) != row["prompt"] and self.run.params.method.seed in ("annotate", "both"):
+            [request] = plans.verification(self.run, [row], files.read_json(self.paths.labels))
         if not row["rationales"]:
             return {}, request
         rationales = files.read(self.paths.rationales)

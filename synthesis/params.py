@@ -75,6 +75,7 @@ class Task(Section):
     metric: Literal["chrf", "bleu", "rouge_l", "exact_match", "f1"] | None = None
     student: dict = {}
     card: Card = Card()
+    pool: str | None = None
 
 
 class Gold(Section):
@@ -93,6 +94,7 @@ class Transfer(Section):
 class Method(Section):
     """S3, or one of the methods that it is compared with: what is mined, what is made of it, what is learned."""
 
+    seed: Literal["prompts", "generate", "annotate", "both"] = "prompts"
     rationales: bool
     rationales_per_label: int = Field(ge=1)
     rationales_per_request: int = Field(ge=1)
@@ -150,7 +152,7 @@ class Filters(Section):
 class Verify(Section):
     """Whose word decides whether a row is of the label that the teacher was asked for."""
 
-    teacher: Literal["drop", "relabel"] | None
+    teacher: Literal["drop", "relabel", "likelihood"] | None
     student: Literal["drop"] | None
     confidence: float = Field(gt=0, lt=1)
 
@@ -169,6 +171,16 @@ class Budget(Section):
     dollars: float | None = Field(default=None, gt=0)
 
 
+class Tuning(Section):
+    """How a local teacher is fine-tuned on gold rows."""
+
+    steps: int = Field(default=60, ge=1)
+    batch: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=5.0e-5, gt=0)
+    max_tokens: int = Field(default=512, ge=8)
+    lora: int | None = Field(default=None, ge=0)
+
+
 class Teacher(Section):
     """Who answers and how: all of it can change an answer."""
 
@@ -182,6 +194,17 @@ class Teacher(Section):
     extra: dict
     attempts: int = Field(ge=1)
     min_words: int = Field(default=2, ge=0)
+    tune: Literal["gold"] | None = None
+    tuning: Tuning = Tuning()
+
+    @model_validator(mode="after")
+    def can_be_tuned(self):
+        if self.tune and self.provider != "transformers":
+            raise ValueError(
+                f"tune: {self.tune} fine-tunes a model on this machine (provider: transformers), and the provider is "
+                f"{self.provider}: leave tune empty; `synthesis tune --export` writes the rows for an endpoint"
+            )
+        return self
 
     @field_validator("extra")
     @classmethod
@@ -284,6 +307,15 @@ class Params(Section):
             counts = getattr(self.method, key)
             if isinstance(counts, list) and len(counts) < len(self.rounds):
                 raise ValueError(f"method.{key} has {len(counts)} counts for {len(self.rounds)} rounds")
+        return self
+
+    @model_validator(mode="after")
+    def generating_is_tuned_for(self):
+        if self.method.seed in ("generate", "both") and not self.teacher.tune:
+            raise ValueError(
+                f"method.seed: {self.method.seed} asks a teacher that was tuned on gold rows: set teacher.tune: gold, "
+                "or method.seed: prompts or annotate"
+            )
         return self
 
     @model_validator(mode="after")

@@ -28,6 +28,8 @@ class Paths:
         self.logs = Path("logs") / task  # what differs between equal runs: in neither git nor DVC
         self.labels = self.data / "gold" / "labels.json"
         self.contexts = self.data / "gold" / "contexts.parquet"
+        self.pool = self.data / "gold" / "pool.parquet"
+        self.teacher = self.data / "teacher"
         self.rationales = self.data / "rationales.parquet"
         self.seed = self.data / "seed.parquet"
         self.pairs = self.data / "pairs.parquet"

@@ -34,21 +34,22 @@ def synthesize(run: Run, plan: Plan, q: int) -> tuple[pd.DataFrame, dict]:
     one, and the teacher's usage. Raises UserError when the teacher cannot be asked; what was answered by then stays in
     the response store.
     """
-    writing, turn = Writing(run, plan, q), list(range(len(plan.rows)))
-    while turn:
-        writing.ask(turn)
-        turn = writing.lacking()
-    if writing.accepted < writing.wanted < writing.most:
-        print(f"warning: {writing.shortfall()}", file=sys.stderr)
-    return writing.rows, writing.report
+    writing = Writing(run, plan, q)
+    return writing.finish(), writing.report
 
 
 class Writing:
-    """The rows of round q in the making. A wanted row is known by its place in the plan."""
+    """The rows of round q in the making. A wanted row is known by its place in the plan.
 
-    def __init__(self, run: Run, plan: Plan, q: int):
-        self.run, self.plan, self.q = run, plan, q
-        self.teacher = Teacher(run, f"extrapolate{q - 1}" if q else "seed")
+    teacher: who writes. others: rows of the round that there are already, whose numbers these follow.
+    """
+
+    def __init__(
+        self, run: Run, plan: Plan, q: int, teacher: Teacher | None = None, others: pd.DataFrame | None = None
+    ):
+        self.run, self.plan, self.q, self.others = run, plan, q, others
+        self.teacher = teacher or Teacher(run, f"extrapolate{q - 1}" if q else "seed")
+        self.first = 0 if others is None else len(others)
         self.wanted = self.most = len(plan.rows)
         if plan.requests:  # most: rows that may be asked for
             self.most = round((1 + run.params.method.replacements) * self.wanted)
@@ -64,10 +65,24 @@ class Writing:
         return self.reasons.count("")
 
     @property
+    def counted(self) -> dict:
+        """How many rows there are, were wanted and are accepted, and what the verification found."""
+        return {"rows": len(self.rows), "wanted": self.wanted, "accepted": self.accepted, **self.counts}
+
+    @property
     def report(self) -> dict:
         """What `synthesize` reports."""
-        counts = {"rows": len(self.rows), "wanted": self.wanted, "accepted": self.accepted}
-        return {**counts, **self.counts, **self.teacher.usage}
+        return {**self.counted, **self.teacher.usage}
+
+    def finish(self) -> pd.DataFrame:
+        """The rows, as `synthesize` makes them."""
+        turn = list(range(self.wanted))
+        while turn:
+            self.ask(turn)
+            turn = self.lacking()
+        if self.accepted < self.wanted < self.most:
+            print(f"warning: {self.shortfall()}", file=sys.stderr)
+        return self.rows
 
     def ask(self, turn: list[int]) -> None:
         """Have a row written for each of these wanted ones, and judge all rows as `combine` will judge them."""
@@ -75,6 +90,8 @@ class Writing:
         self.rows = pd.concat([self.rows, new], ignore_index=True) if self.places else new
         self.places, self.turn = self.places + turn, turn
         old = files.read(self.run.paths.train(self.q - 1)) if self.q else new.head(0)
+        if self.others is not None:
+            old = pd.concat([old, self.others[self.others.rejected == ""]])
         self.reasons = sift(self.rows, old, self.run.gold(), self.run).rejected.tolist()
 
     def write(self, turn: list[int]) -> pd.DataFrame:
@@ -93,7 +110,7 @@ class Writing:
             wanted = [{**row, "replaces": self.rows.id[place]} for row, place in zip(wanted, turn, strict=True)]
         self.asked.update(request.prompt for request in requests)
         answers = self.ask_for(requests, [groups[self.plan.asked(place)] for place in turn], wanted, asking)
-        rows = table(task, wanted, answers, self.q, first=len(self.places))
+        rows = table(task, wanted, answers, self.q, first=self.first + len(self.places))
         if self.run.params.verify.teacher:
             rows, counts = verify(self.run, self.teacher, rows, files.read_json(self.run.paths.labels))
             self.counts.update(counts)
@@ -172,14 +189,12 @@ def verify(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) ->
     answer without a label, or with several, is a disagreement. Raises UserError as `Teacher.ask` does.
     """
     task, mode = run.task, run.params.verify.teacher
-    if mode == "relabel":
-        task.require("labels", "verify.teacher: relabel", "set it to drop")
+    if mode != "drop":
+        task.require("labels", f"verify.teacher: {mode}", "set it to drop")
+    if mode == "likelihood":
+        return likeliest(run, teacher, rows, labels)
     written = rows[rows.rejected == ""].to_dict("records")
-    # As sure as the teacher can be, and in one word.
-    settings = {"min_words": 0, "temperature": run.params.teacher.temperature and 0.0}
-    answers = teacher.ask(
-        plans.verification(run, written, labels), teacher=run.params.teacher.model_copy(update=settings)
-    )
+    answers = teacher.ask_blind(plans.verification(run, written, labels))
     rows = rows.set_index("id").assign(blind="")
     if mode == "relabel":
         rows["asked"] = rows.label
@@ -196,3 +211,18 @@ def verify(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) ->
         else:
             rows.at[row["id"], "rejected"] = "teacher disagrees"
     return rows.reset_index(), dict(counts)
+
+
+def likeliest(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) -> tuple[pd.DataFrame, dict]:
+    """The rows, those rejected whose label the teacher itself does not find the likeliest one, and counts of them.
+
+    Its own label is kept as `blind`. It is asked for no answer. Raises UserError as `Teacher.likelihoods` does.
+    """
+    task, left = run.task, rows.rejected == ""
+    requests = plans.verification(run, rows[left].to_dict("records"), labels)
+    shares = teacher.likelihoods(requests, task.words(labels), "verify.teacher: likelihood")
+    found = pd.Series([labels[row.argmax()] for row in shares], index=rows.index[left], dtype=object)
+    wrong = found.index[found != rows.label[left]]
+    rows = rows.assign(blind=found.map(task.word).reindex(rows.index, fill_value=""))
+    rows.loc[wrong, "rejected"] = "teacher disagrees"
+    return rows, {"verified": int(left.sum()), "disagreed": len(wrong), "relabelled": 0}

@@ -84,6 +84,7 @@ def _describe(
         "words": {},
         "answers": None,
         "writes": writes,
+        "pool": None,
         "metric": None,
         "student": {},
         "card": {"language": None, "license": None, "gold_license": None},

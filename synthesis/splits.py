@@ -16,6 +16,8 @@ from synthesis.params import Params
 from synthesis.tasks.base import Task
 from synthesis.tasks.cells import check_texts, spelled
 
+POOL = 20_000  # unlabelled rows at most: more than anybody annotates, and not a second copy of a large source
+
 
 def read(task: Task, file: str, split: str, labels: list[str] | None = None) -> tuple[pd.DataFrame, dict[str, int]]:
     """The rows of one gold file under the task's own names (id, columns, targets), and how many went for which reason.
@@ -100,6 +102,33 @@ def test_and_pool(task: Task, pool: pd.DataFrame, seed: int) -> tuple[pd.DataFra
     if (gold.test_rows or 0) > len(test):
         raise UserError(f"{key} is {gold.test_rows}, but {gold.test} has only {len(test)} rows")
     return in_shares(test, task.strata(test), seed)[: gold.test_rows], pool, dropped
+
+
+def unlabelled(task: Task, pool: pd.DataFrame, gold: pd.DataFrame, test: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Rows that may be annotated, without targets, at most POOL: those of task.<name>.pool, else of the pool.
+
+    None of them has to do with a gold row of the budget. Their order and ids tell nothing of what was left out. Raises
+    UserError for a file whose rows are no texts or, unless the task's `gold.overlap` is `drop`, stand in test, too.
+    """
+    file, columns = task.settings.pool, list(task.pooled)
+    if file:
+        names = task.settings.gold.columns
+        raw, wanted = source.read(file, "train"), {column: names.get(column, column) for column in columns}
+        if missing := [theirs for theirs in wanted.values() if theirs not in raw.columns]:
+            raise UserError(f"{file} has no column `{missing[0]}` (there: {', '.join(map(str, raw.columns))})")
+        check_texts(raw, wanted.values(), file)
+        pool = pd.DataFrame({column: raw[theirs].astype(str) for column, theirs in wanted.items()})
+        same = task.groups(pool).isin(task.groups(test))
+        if task.settings.gold.overlap == "error" and same.any():
+            raise UserError(
+                f"{file} row {pool.index[same][0]}: its {task.group} also stands in test ({same.sum()} rows are like "
+                f"that): remove them, or set task.{task.name}.gold.overlap to drop"
+            )
+        pool = pool[~same]
+    rows = pool.loc[~task.groups(pool).isin(task.groups(gold)), columns].drop_duplicates()
+    rows = rows.sort_values(columns).sample(frac=1, random_state=seed).head(POOL).reset_index(drop=True)
+    rows.insert(0, "id", [f"pool-{number}" for number in range(len(rows))])
+    return rows
 
 
 def budgeted(task: Task, pool: pd.DataFrame, params: Params) -> pd.DataFrame:

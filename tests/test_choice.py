@@ -51,9 +51,9 @@ def split(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"validation": rows[~quarter], "selection": rows[quarter]}
 
 
-def run(task=TASK, **method):
+def run(task=TASK, tune=None, **method):
     method = {"examples": 0, "add": "extrapolations", "folds": 4, "label": "teacher", "weight": None} | method
-    given = SimpleNamespace(method=SimpleNamespace(**method), seed=13)
+    given = SimpleNamespace(method=SimpleNamespace(**method), teacher=SimpleNamespace(tune=tune), seed=13)
     return SimpleNamespace(task=task, params=given)
 
 
@@ -125,7 +125,8 @@ def test_a_row_about_the_premise_of_a_gold_row_is_not_learned_either():
 
 def test_a_teacher_that_saw_validation_rows_is_judged_on_the_others():
     gold, synthetic = split(told_by_words(120, 1, "gold")), told_by_words(300, 2, "seed")
-    for method in ({"examples": 2}, {"add": "feedback"}, {"label": "soft"}, {"label": "agree"}, {"weight": "mmd"}):
+    rest = {"label": "soft"}, {"label": "agree"}, {"weight": "mmd"}, {"tune": "gold"}
+    for method in ({"examples": 2}, {"add": "feedback"}, *rest):
         assert judged(synthetic, gold, **method)[GOLD]["judged"] == len(gold["selection"])
     same = {"validation": gold["validation"], "selection": gold["validation"]}
     with pytest.raises(UserError, match=r"no gold row to judge by.*gold\.protocol: honest"):

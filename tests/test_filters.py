@@ -41,7 +41,9 @@ def sifted(new, old=None, validation=None, selection=None, test=None, task=TASK,
     given = {"validation": validation, "selection": selection, "test": test}
     gold = {split: empty if there is None else there for split, there in given.items()}
     chosen = SimpleNamespace(
-        filters=OFF.model_copy(update=filters), verify=params.Verify(teacher=None, student=None, confidence=0.9)
+        teacher=SimpleNamespace(tune=None),
+        filters=OFF.model_copy(update=filters),
+        verify=params.Verify(teacher=None, student=None, confidence=0.9),
     )
     return sift(new, empty if old is None else old, gold, SimpleNamespace(task=task, params=chosen))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
@@ -32,12 +33,20 @@ def estimate(
 
     settings = params.load()
     runs = [Run.of(name, settings) for name in tasks or settings.tasks]
-    providers = [provider(run) for run in runs]
+    ready = [run.paths.teacher.exists() or not settings.teacher.tune for run in runs]
+    untuned = settings.model_copy(update={"teacher": settings.teacher.model_copy(update={"tune": None})})
+    providers = [
+        provider(run if there else replace(run, params=untuned)) for run, there in zip(runs, ready, strict=True)
+    ]
     with closing(Store()) if providers[0].stored else nullcontext() as store:
-        pairs = zip(runs, providers, strict=True)
-        lines = [line for run, teacher in pairs for line in Estimate(run, teacher, store).lines()]
+        # Nobody has asked a teacher yet that is still to be tuned.
+        each = zip(runs, providers, ready, strict=True)
+        lines = [
+            line for run, teacher, there in each for line in Estimate(run, teacher, store if there else None).lines()
+        ]
     print(table([HEAD, *map(cells, [*lines, total(lines)])]))
-    print(f"\n{settings.teacher.provider} {settings.teacher.model}; {compare(total(lines), settings.asking.budget)}")
+    asked = total([line for line in lines if line.stage != "tune"])
+    print(f"\n{settings.teacher.provider} {settings.teacher.model}; {compare(asked, settings.asking.budget)}")
     print(f"~ assumed: {CHARACTERS} characters a token; before a round is mined {ERROR_RATE:.0%} errors. <= at most:")
     print(
         "answers of teacher.max_tokens. Answers in the place of rejected ones (teacher.attempts, method.replacements)"

@@ -17,6 +17,8 @@ def sift(new: pd.DataFrame, old: pd.DataFrame, gold: dict[str, pd.DataFrame], ru
     rows, old = Rows(new, run.task), Rows(old, run.task)
     gold = {split: Rows(table, run.task) for split, table in gold.items()}
     rows.leave_out(held_out.find(rows, gold))
+    if run.params.teacher.tune:
+        rows.leave_out(held_out.copies(rows, gold["validation"]))
     for name, rule in RULES.items():
         if setting := getattr(run.params.filters, name):
             rows.leave_out(rule(rows, old, gold, setting))

@@ -27,6 +27,15 @@ def find(new: Rows, gold: dict[str, Rows]) -> Iterator[tuple[int, str, str]]:
                 yield place, f"also in {split}", twin
 
 
+def copies(new: Rows, validation: Rows) -> Iterator[tuple[int, str, str]]:
+    """(place, reason, id) of the rows that repeat a validation row, as `leaks` has it: a teacher that has learned these
+    may know them by heart. Rows that no prompt made are gold rows that are meant to be there."""
+    asked = new.table["prompt"] != ""
+    for place, twin in leaks(new, validation):
+        if asked.iat[place]:
+            yield place, "copies a gold row", twin
+
+
 def leaks(new: Rows, gold: Rows) -> Iterator[tuple[int, str]]:
     """(place, id) of new rows, and the held-out row that each one equals, quotes or nearly equals.
 

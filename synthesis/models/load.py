@@ -56,24 +56,25 @@ def load_tokenizer(model: str, max_tokens: int | None = None, padded: bool = Tru
     return tokenizer
 
 
-def load_model(auto, model: str, **config):
+def load_model(auto, model: str, key: str = "student.model", **config):
     """Return a float32 model of the class `auto` finds, its weights as published. Raises UserError when it cannot."""
     import torch
 
-    with loading(model) as options:
+    with loading(model, key) as options:
         return auto.from_pretrained(locate(model), dtype=torch.float32, **config, **options)
 
 
-def load_writer(model: str):
+def load_writer(model: str, key: str = "student.model"):
     """Return a float32 model that writes texts, an encoder-decoder or a causal one. Raises UserError when it cannot."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    with loading(model) as options:
+    with loading(model, key) as options:
         config = AutoConfig.from_pretrained(locate(model), **options)
-    writer = load_model(AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM, model).eval()
+    auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    writer = load_model(auto, model, key).eval()
     if not config.is_encoder_decoder and _reads_ahead(writer):
         raise UserError(
-            f"student.model: `{model}` ({type(writer).__name__}) is an encoder, which cannot write a text; name an "
+            f"{key}: `{model}` ({type(writer).__name__}) is an encoder, which cannot write a text; name an "
             "encoder-decoder, such as BART or T5, or a causal model"
         )
     return writer

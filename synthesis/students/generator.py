@@ -7,6 +7,7 @@ selection rows, which costs a pass over them and writes nothing.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -150,8 +151,17 @@ def fit(lesson: Lesson) -> list[Generator]:
     The same seeds give the same students on the same machine. Raises UserError when the model cannot be loaded or is
     none that writes.
     """
-    settings = lesson.settings
-    students = [_fresh(settings, seed) for seed in lesson.seeds]
+    return teach([_fresh(lesson.settings, seed) for seed in lesson.seeds], lesson)
+
+
+def teach(
+    students: list[Generator], lesson: Lesson, objective: Callable | None = None, score: Callable | None = None
+) -> list[Generator]:
+    """Fine-tune these students, one for each of the lesson's seeds, as `fit` does. Adapters become part of the weights.
+
+    All of them are the same model with the same turns. objective, score: as those of a Course, in the place of their
+    own, by which each token counts alike.
+    """
     turns = students[0].turns
 
     def answered(examples: Examples) -> tuple[list, list]:
@@ -164,7 +174,10 @@ def fit(lesson: Lesson) -> list[Generator]:
     rows, targets = turns.exchanges(asked, told)
     exams = {"selection_score": answered(lesson.selection), "test_score": answered(lesson.watched)}
     said = [len(tokens) for tokens in told]
-    train(students, Course(rows, targets, _objective, exams, _likelihood, turns.ask, said, versions), lesson)
+    course = Course(
+        rows, targets, objective or _objective, exams, score or _likelihood, turns.ask, said=said, versions=versions
+    )
+    train(students, course, lesson)
     for student in students:
         if student.lora:
             student.model = student.model.merge_and_unload()
@@ -188,12 +201,15 @@ def _fresh(settings, seed: int) -> Generator:
     )
     repeatable(seed)  # before the adapters, which start at random
     if settings.lora:
-        model = _with_adapters(model, settings)
+        model = with_adapters(model, settings)
     return Generator(model, turns, settings.beams, bool(settings.lora))
 
 
-def _with_adapters(model, settings):
-    """The model with adapters in all its linear layers (Hu et al., 2022; Dettmers et al., 2023), which alone learn."""
+def with_adapters(model, settings, key: str = "student.lora"):
+    """The model with adapters in all its linear layers (Hu et al., 2022; Dettmers et al., 2023), which alone learn.
+
+    key: the parameter that asks for them. Raises UserError when the model has no such layers.
+    """
     from peft import LoraConfig, get_peft_model
 
     adapters = LoraConfig(r=settings.lora, lora_alpha=2 * settings.lora, target_modules="all-linear")
@@ -203,7 +219,7 @@ def _with_adapters(model, settings):
     except ValueError as error:
         reason = next(iter(str(error).splitlines()), "").rstrip(".")
         raise UserError(
-            f"student.lora: `{settings.model}` has no layers that adapters can be put into; leave it empty ({reason})"
+            f"{key}: `{settings.model}` has no layers that adapters can be put into; leave it empty ({reason})"
         ) from error
 
 

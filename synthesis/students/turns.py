@@ -25,6 +25,7 @@ class Turns:
     begins with.
     """
 
+    key: ClassVar[str] = "student.model"  # the parameter that names the model
     side: ClassVar[str]  # on which sources are padded when the model writes
     start: int | None = None
 
@@ -40,7 +41,7 @@ class Turns:
         self.ends = {token for token in (self.tokenizer.eos_token_id, *known) if token is not None}
         if not self.ends:
             raise UserError(
-                f"student.model: `{self.name}` has no end-of-text token, so its texts would never end; name another"
+                f"{self.key}: `{self.name}` has no end-of-text token, so its texts would never end; name another"
             )
         self.end = next(token for token in (self.tokenizer.eos_token_id, *known) if token is not None)
         if self.tokenizer.pad_token is None:  # any will do: what is padded is masked
@@ -57,7 +58,7 @@ class Turns:
     def told(self, answers: list[str]) -> list[list[int]]:
         """The tokens of each answer, with the one that ends it, cut where they are too many."""
         ended = [
-            tokens if tokens and tokens[-1] in self.ends else [*tokens, self.end] for tokens in self._spoken(answers)
+            tokens if tokens and tokens[-1] in self.ends else [*tokens, self.end] for tokens in self.spoken(answers)
         ]
         return [tokens[: self.longest] for tokens in ended]
 
@@ -73,7 +74,7 @@ class Turns:
         """Tokens of `limit` that are left for a source."""
         raise NotImplementedError
 
-    def _spoken(self, answers: list[str]) -> list[list[int]]:
+    def spoken(self, answers: list[str]) -> list[list[int]]:
         raise NotImplementedError
 
 
@@ -104,7 +105,7 @@ class Translation(Turns):
     def _left(self, limit):
         return limit
 
-    def _spoken(self, answers):
+    def spoken(self, answers):
         return self.tokenizer(text_target=answers, truncation=False).input_ids if answers else []
 
 
@@ -150,7 +151,7 @@ class Conversation(Turns):
     def _left(self, limit):
         return limit - self.longest
 
-    def _spoken(self, answers):
+    def spoken(self, answers):
         return self.tokenizer(answers, add_special_tokens=False, truncation=False).input_ids if answers else []
 
     def _around(self, source: str) -> str:

@@ -59,6 +59,7 @@ class Task(ABC):
     min_words: int | None = None  # of an answer of the teacher, where it is not teacher.min_words
     optional: ClassVar[tuple[str, ...]] = ()  # columns and targets that a gold file may lack
     group: str  # the column of which no value stands in two splits: see `groups`
+    annotating: ClassVar[str] = "verify"  # the prompt by which the teacher annotates unlabelled rows
     stratum: ClassVar[str]  # what gold rows are stratified and errors are counted by: see `strata`
     truth: ClassVar[str]  # the column of predictions, and of gold rows with several right answers, that holds these
     metric: str  # the score that decides
@@ -96,6 +97,16 @@ class Task(ABC):
     def fields(self) -> list[str]:
         """All columns and targets, in their order."""
         return [*self.columns, *self.targets]
+
+    @property
+    def pooled(self) -> tuple[str, ...]:
+        """The columns that an unlabelled row has."""
+        return self.columns
+
+    @property
+    def annotator(self) -> Task:
+        """This task where unlabelled rows are annotated: what the teacher is given and writes may then be others."""
+        return self
 
     def can(self, capability: str) -> bool:
         """Whether this kind of task has the capability, which is one of CAPABILITIES."""
@@ -193,6 +204,18 @@ class Task(ABC):
     def example(self, row: dict) -> str | dict:
         """What a seed prompt shows of a gold row among its `examples`."""
         return row[self.written]
+
+    def words(self, labels: list[str]) -> list[str]:
+        """What a verification prompt can be answered with, one for each label; none for a kind without labels."""
+        return [self.word(label) for label in labels]
+
+    @abstractmethod
+    def verdicts(self, row: dict) -> list[str]:
+        """All right answers to a verification prompt about a gold row."""
+
+    def texts(self, row: dict) -> list[str]:
+        """All that a teacher might have answered to have a gold row made of it: `complete` makes it again."""
+        return [row[self.written]]
 
     @abstractmethod
     def judge(self, answer: str, row: dict, labels: list[str]) -> dict | None:

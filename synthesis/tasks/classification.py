@@ -147,6 +147,9 @@ class Task(base.Task):
         shown = {column: row[column] for column in self.columns}
         return {"labels": [self.word(label) for label in labels], **shown}
 
+    def verdicts(self, row: dict) -> list[str]:
+        return [self.word(row["label"])]
+
     def judge(self, answer: str, row: dict, labels: list[str]) -> dict | None:
         """The targets that a blind answer gives to the row; None where it names no label, or several."""
         label = parse_label(answer, {label: (label, self.word(label)) for label in labels})

@@ -72,6 +72,11 @@ class Task(base.Task):
     def given(self) -> list[str]:
         return self.others
 
+    @property
+    def annotator(self) -> base.Task:
+        """The target of an unlabelled source, whatever the teacher writes of gold rows."""
+        return Task(self.name, self.settings.model_copy(update={"writes": "target"}))
+
     # Gold rows
 
     def check_gold(
@@ -152,6 +157,16 @@ class Task(base.Task):
 
     def blind_slots(self, row: dict, labels: list[str]) -> dict:
         return {"source": row["source"]}
+
+    def verdicts(self, row: dict) -> list[str]:
+        return cells.listed(row[self.truth])
+
+    def texts(self, row: dict) -> list[str]:
+        """Each reference, where the teacher writes the target; with its source before it where it writes both."""
+        if self.writes == ("source",):
+            return [row["source"]]
+        before = f"{row['source']} => " if "source" in self.writes else ""
+        return [before + reference for reference in cells.listed(row[self.truth])]
 
     def example(self, row: dict) -> dict:
         return {"source": row["source"], "target": row["target"]}

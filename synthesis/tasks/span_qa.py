@@ -36,6 +36,7 @@ class Task(base.Task):
     written = "question"
     optional = ("answer_start",)
     group = "context"
+    annotating = "seed"
     stratum = "question_word"
     truth = "answers"
     metric = "f1"
@@ -54,6 +55,16 @@ class Task(base.Task):
         "extrapolate": {"context", "question", "answer"},
         "verify": {"context", "question"},
     }
+
+    @property
+    def pooled(self) -> tuple[str, ...]:
+        """Contexts alone: the teacher writes the questions."""
+        return (self.group,)
+
+    @property
+    def annotator(self) -> base.Task:
+        """Questions to phrases of unlabelled contexts, which have no gold answers."""
+        return Task(self.name, self.settings.model_copy(update={"answers": "extracted"}))
 
     # Gold rows
 
@@ -159,6 +170,9 @@ class Task(base.Task):
     def blind_slots(self, row: dict, labels: list[str]) -> dict:
         """What a verification prompt shows: the row without its answer."""
         return {column: row[column] for column in self.columns}
+
+    def verdicts(self, row: dict) -> list[str]:
+        return cells.listed(row["answers"])
 
     def judge(self, answer: str, row: dict, labels: list[str]) -> dict | None:
         """The row's own targets when a blind answer is the same, or shares half of its words by SQuAD's F1."""

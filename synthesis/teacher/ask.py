@@ -7,19 +7,39 @@ import dataclasses
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from synthesis import plugins
+from synthesis import UserError, plugins
 from synthesis.teacher import spending
 from synthesis.teacher.request import Answer, Check, Provider, Request
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from synthesis.params import Section
     from synthesis.run import Run
 
 
 def provider(run: Run) -> Provider:
-    """Who answers: teacher.provider. Raises UserError when there is no such provider, or its settings are wrong."""
+    """Who answers: teacher.provider, with the tuned teacher where there is one.
+
+    Raises UserError when there is no such provider, or its settings are wrong.
+    """
     name = run.params.teacher.provider
+    if run.params.teacher.tune:
+        if not any(run.paths.teacher.glob("*")):
+            raise UserError(f"{run.paths.teacher} has no tuned teacher: the stage `tune` makes it, run `dvc repro`")
+        tuned = run.params.teacher.model_copy(update={"model": model(run)})
+        run = dataclasses.replace(run, params=run.params.model_copy(update={"teacher": tuned}))
     return plugins.load("synthesis.providers", name, "params.yaml: teacher.provider").provider(run)
+
+
+def model(run: Run) -> str:
+    """The name of the model that answers: teacher.model, or the folder of the tuned teacher."""
+    return run.paths.teacher.as_posix() if run.params.teacher.tune else run.params.teacher.model
+
+
+def sees_probabilities(run: Run) -> bool:
+    """Whether teacher.provider can tell how likely its model finds an answer."""
+    return hasattr(provider(run), "log_likelihoods")
 
 
 class Teacher:
@@ -56,6 +76,29 @@ class Teacher:
         self.log["seconds"] = round(self.log["seconds"] + asking.seconds, 2)
         files.write_json(self.log, run.paths.logs / f"{self.stage}.json")
         return answers
+
+    def ask_blind(self, requests: list[Request]) -> list[Answer]:
+        """Answers to verification prompts: as sure as the teacher can be, and in one word."""
+        teacher = self.run.params.teacher
+        settings = {"min_words": 0, "temperature": teacher.temperature and 0.0}
+        return self.ask(requests, teacher=teacher.model_copy(update=settings))
+
+    def likelihoods(self, requests: list[Request], answers: list[str], key: str) -> np.ndarray:
+        """Of each request the probabilities of the answers, if one of these it is: (requests, answers), rows of sum 1.
+
+        NaN where a prompt is too long. No calls are counted, and nothing is stored. key: the parameter that asks for
+        it. Raises UserError when the provider sees no probabilities.
+        """
+        import numpy as np
+
+        if not sees_probabilities(self.run):
+            raise UserError(
+                f"{key} needs the probabilities of a model on this machine (provider: transformers), and "
+                f"teacher.provider is {self.run.params.teacher.provider}: choose another value"
+            )
+        sums = provider(self.run).log_likelihoods(requests, answers, f"{self.run.task.name} likelihoods")
+        shares = np.exp(sums - sums.max(axis=1, keepdims=True))
+        return shares / shares.sum(axis=1, keepdims=True)
 
     @property
     def usage(self) -> dict:

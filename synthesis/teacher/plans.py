@@ -54,8 +54,15 @@ def rationales(run: Run, labels: Sequence[str], before: Sequence[str] = ()) -> l
     ]
 
 
-def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFrame, gold: pd.DataFrame) -> Plan:
-    """The seed rows (Alg. 1; section 2.4). reasons: label and rationale.
+def seed(
+    run: Run,
+    labels: list[str],
+    reasons: pd.DataFrame,
+    contexts: pd.DataFrame,
+    gold: pd.DataFrame,
+    count: int | None = None,
+) -> Plan:
+    """The seed rows (Alg. 1; section 2.4), task.<name>.seed_rows or another count. reasons: label and rationale.
 
     contexts, gold: what rows are written from, and what examples are taken from, as the stage `gold` wrote them.
     """
@@ -67,7 +74,7 @@ def seed(run: Run, labels: list[str], reasons: pd.DataFrame, contexts: pd.DataFr
         seed=run.params.seed,
         phrases=lambda text: parsers.phrases(text, run.params.template.parser),
     )
-    count, each = run.settings.seed_rows, run.params.method.rows_per_request
+    count, each = count or run.settings.seed_rows, run.params.method.rows_per_request
     rows = with_examples(run, list(run.task.seed_rows(-(-count // each), material)), gold)
     asks = [row // each for row in range(count)]
     return Plan([rows[request] for request in asks], seed_requests(run, rows, each=each), asks)

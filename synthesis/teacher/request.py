@@ -88,7 +88,11 @@ Check = Callable[[str, Request], tuple[str, str | None]]
 
 
 class Provider(Protocol):
-    """Who answers. The folder of synthesis/providers that teacher.provider names makes one by its `provider(run)`."""
+    """Who answers. The folder of synthesis/providers that teacher.provider names makes one by its `provider(run)`.
+
+    One that sees the probabilities of its model has also `log_likelihoods(requests, answers, title)`, a table of
+    (requests, answers).
+    """
 
     concurrency: int  # answers that are in the making at once
     stored: bool  # whether answers are worth keeping in the response store

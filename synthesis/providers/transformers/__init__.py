@@ -11,11 +11,13 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from synthesis import UserError
 from synthesis.models.load import fingerprint
 from synthesis.teacher.request import Reply, Request, digest
 
-from .writer import OPTIONS, Row, Writer
+from .writer import OPTIONS, Row, Writer, encode, load
 
 if TYPE_CHECKING:
     from synthesis.params import Params
@@ -76,6 +78,24 @@ class Provider:
         if self.work is None or self.work.done():
             self.work = asyncio.create_task(self._write())
         return await row.done
+
+    def log_likelihoods(self, requests: list[Request], answers: list[str], title: str) -> np.ndarray:
+        """The logarithm of the probability of each answer to each request, (requests, answers), the same each time.
+
+        NaN where a prompt is too long. title: of the line of progress. Raises UserError when the model cannot be used.
+        """
+        from .likelihood import ended, log_likelihoods
+
+        tokenizer, model, room = load(self.settings.model)
+        told = tokenizer(answers, add_special_tokens=False).input_ids
+        told = ended(told, tokenizer.eos_token_id)
+        chats = [request.messages(self.settings.system) for request in requests]
+        asked = [encode(tokenizer, chat, self.settings.extra.get(OPTIONS, {}), self.settings.model) for chat in chats]
+        longest = room - max(map(len, told))
+        fits = np.array([len(tokens) <= longest for tokens in asked], dtype=bool)
+        result = np.full((len(asked), len(told)), np.nan)
+        result[fits] = log_likelihoods(model, [row for row, fit in zip(asked, fits, strict=True) if fit], told, title)
+        return result
 
     async def close(self) -> None:
         """Stop after the token that is being written, and free the model."""

@@ -36,30 +36,15 @@ class Writer:
     """The loaded model, with room for `size` rows at once. Raises UserError when it cannot be used."""
 
     def __init__(self, model: str, size: int, temperature: float, top_p: float):
-        import torch
-
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
         from .decoding import Decoder
         from .sampling import Sampling
 
-        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans attention anew for every shape
         self.name, self.size = model, size
-        device, dtype = _hardware()
-        with loading(model, "teacher.model") as options:
-            place = locate(model)
-            self.tokenizer = AutoTokenizer.from_pretrained(place, **options)
-            weights = AutoModelForCausalLM.from_pretrained(place, dtype=getattr(torch, dtype), **options)
-        if not Decoder.knows(weights):
-            raise UserError(
-                f"teacher.model: `{model}` ({type(weights).__name__}) does not keep keys and values alone, so its rows "
-                "cannot be written side by side: let a server run it (docs/teacher.md, A local endpoint)"
-            )
-        self.decoder = Decoder(weights.to(device).eval(), size, Sampling(temperature, top_p))
+        self.tokenizer, weights, self.room = load(model)
+        self.decoder = Decoder(weights, size, Sampling(temperature, top_p))
         ends = weights.generation_config.eos_token_id
         ends = self.tokenizer.eos_token_id if ends is None else ends
         self.ends = {ends} if isinstance(ends, int) else set(ends or ())
-        self.room = getattr(weights.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
         self.waiting: list[Row] = []
         self.rows: list[Row | None] = []  # by their places; None: a free one
         self.closing: dict[str, set[int]] = {}  # the tokens that a stop string can end with
@@ -77,19 +62,7 @@ class Writer:
 
     def tokens(self, body: dict) -> list[int]:
         """The prompt as the model reads it. Raises Rejected when it is too long."""
-        messages = body["messages"]
-        if self.tokenizer.chat_template:
-            from jinja2 import TemplateError
-
-            try:
-                text = self.tokenizer.apply_chat_template(
-                    messages, add_generation_prompt=True, tokenize=False, **body.get(OPTIONS, {})
-                )
-            except TemplateError as error:
-                raise UserError(f"the chat template of {self.name}: {' '.join(str(error).split())}") from None
-            tokens = self.tokenizer(text, add_special_tokens=False).input_ids
-        else:
-            tokens = self.tokenizer("\n\n".join(message["content"] for message in messages)).input_ids
+        tokens = encode(self.tokenizer, body["messages"], body.get(OPTIONS, {}), self.name)
         if len(tokens) >= self.room:
             raise Rejected(f"the prompt has {len(tokens):,} tokens, and {self.name} reads less than {self.room:,}")
         return tokens
@@ -172,6 +145,53 @@ class Writer:
             texts = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
             self.closing[letter] = {token for token, text in enumerate(texts) if letter in text or "\ufffd" in text}
         return self.closing[letter]
+
+
+def load(model: str) -> tuple:
+    """The tokenizer, the model on the device where it works, and how many tokens it reads and writes at most.
+
+    Raises UserError when it cannot be used.
+    """
+    import torch
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans attention anew for every shape
+    device, dtype = _hardware()
+    with loading(model, "teacher.model") as options:
+        place = locate(model)
+        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        weights = AutoModelForCausalLM.from_pretrained(place, dtype=getattr(torch, dtype), **options)
+    check(model, weights)
+    room = getattr(weights.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+    return tokenizer, weights.to(device).eval(), room
+
+
+def check(model: str, weights) -> None:
+    """Raise UserError when rows of the model cannot be written side by side."""
+    from .decoding import Decoder
+
+    if not Decoder.knows(weights):
+        raise UserError(
+            f"teacher.model: `{model}` ({type(weights).__name__}) does not keep keys and values alone, so its rows "
+            "cannot be written side by side: let a server run it (docs/teacher.md, A local endpoint)"
+        )
+
+
+def encode(tokenizer, messages: list[dict], options: dict, name: str) -> list[int]:
+    """A chat as the model reads it, up to where its answer begins. Raises UserError when the chat template fails.
+
+    options: what else the template is told. name: the model's, for the error.
+    """
+    if not tokenizer.chat_template:
+        return tokenizer("\n\n".join(message["content"] for message in messages)).input_ids
+    from jinja2 import TemplateError
+
+    try:
+        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, **options)
+    except TemplateError as error:
+        raise UserError(f"the chat template of {name}: {' '.join(str(error).split())}") from None
+    return tokenizer(text, add_special_tokens=False).input_ids
 
 
 def _hardware() -> tuple[str, str]:
