@@ -2,29 +2,31 @@
 
     python -m stages.ask TASK
 
-No teacher is asked. A pair that test or selection would recognise is left out.
+No teacher is asked. A pair that test or selection would recognise is left out. Without task.<name>.corpus there are
+none.
 """
 
 import pandas as pd
 
 from synthesis import UserError, files
-from synthesis.corpus.checks import HeldOut
-from synthesis.corpus.collect import collect
 from synthesis.run import Run, stage
 
 
 def main(run: Run) -> None:
-    task, corpus, gold = run.task, run.settings.corpus, run.gold()
-    if corpus is None:
-        raise UserError(f"params.yaml: task.{task.name}.corpus is empty: name the texts to ask about as its `source`")
-    held_out = pd.concat([gold["test"], gold["selection"]])
-    if not {"question", "answers"} <= set(held_out):
-        raise UserError(f"task {task.name} has no questions with answers: a corpus becomes pairs of these only")
-    pairs, metrics = collect(corpus, HeldOut(held_out.question, held_out.answers))
-    if pairs.empty:
-        raise UserError(
-            f"{corpus.source}: none of {metrics['sentences']:,} sentences gave a pair ({metrics['rejected']})"
-        )
+    corpus, pairs, metrics = run.settings.corpus, pd.DataFrame(), {}
+    if corpus is not None:
+        from synthesis.corpus.checks import HeldOut  # late: most tasks need no spaCy
+        from synthesis.corpus.collect import collect
+
+        run.task.require("pairs", f"task.{run.task.name}.corpus", "take it out")
+        held_out = pd.concat([run.gold()[split] for split in ("test", "selection")])
+        pairs, metrics = collect(corpus, HeldOut(run.task.inputs(held_out), run.task.goals(held_out)))
+        if pairs.empty:
+            raise UserError(
+                f"{corpus.source}: none of {metrics['sentences']:,} sentences gave a pair ({metrics['rejected']})"
+            )
+        [question], [answer] = run.task.columns, run.task.targets
+        pairs = pairs.rename(columns={"question": question, "answer": answer})
     files.write(pairs, run.paths.pairs)
     files.write_json(metrics, run.paths.metrics / "pairs.json")
 

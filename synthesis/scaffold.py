@@ -85,6 +85,7 @@ def _describe(
         "answers": None,
         "writes": writes,
         "pool": None,
+        "corpus": None,
         "metric": None,
         "student": {},
         "card": {"language": None, "license": None, "gold_license": None},

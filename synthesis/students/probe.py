@@ -1,5 +1,7 @@
 """A student that leaves the encoder frozen and fits a logistic regression on its sentence embeddings."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from pathlib import Path

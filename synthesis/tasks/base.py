@@ -21,6 +21,7 @@ from synthesis.params import Task as Settings
 CAPABILITIES = {
     "labels": "labels",  # one target, `label`, out of a set that is known beforehand
     "rationales": "rationales",  # its seed prompt can name reasons for a label
+    "pairs": "questions with answers out of a text",
     "writes": "columns to choose from",  # task.<name>.writes says which of them the teacher writes
 }
 

@@ -41,7 +41,7 @@ FAR = 2  # times shorter or longer than its reference
 
 
 class Task(base.Task):
-    capabilities = frozenset({"writes"})
+    capabilities = frozenset({"pairs", "writes"})
     columns = ("source",)
     targets = ("target",)
     group = "source"
