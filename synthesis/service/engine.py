@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,21 @@ from synthesis.service.answers import FORMS
 from synthesis.service.encoding import WAYS
 from synthesis.students.spans import Window, best_span
 
-BATCH = 32  # rows at most that the model reads at once; those of like length share a batch
+# Rows that the model reads at once, and the shortest one's share of the longest one's tokens. A processor gains next to
+# nothing from more rows, and loses what it computes for padding.
+ROWS, LIKE = 8, 0.8
 FORMAT = 1  # of export.json
+
+
+def alike(lengths: list[int]) -> list[list[int]]:
+    """The places of rows that are read together, the longest first."""
+    groups = []
+    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+        if groups and len(groups[-1]) < ROWS and lengths[place] >= LIKE * lengths[groups[-1][0]]:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    return groups
 
 
 class Engine:
@@ -31,8 +45,7 @@ class Engine:
         try:
             self.facts = json.loads((folder / "export.json").read_text(encoding="utf-8"))
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other programs run here, too
+            options.intra_op_num_threads = 1  # a thread a batch: several threads would wait for each other
             options.log_severity_level = 3
             self.session = onnxruntime.InferenceSession(
                 folder / "model.onnx", options, providers=["CPUExecutionProvider"]
@@ -45,6 +58,7 @@ class Engine:
             raise UserError(f"{folder} cannot be loaded: {reason}: run `synthesis export` again") from None
         if self.facts.get("format") != FORMAT:
             raise UserError(f"{folder} is an export of another version: run `synthesis export` again")
+        self.pool = ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)))
         self.tokenizer.no_padding()
         self.form = FORMS[self.facts["answer"]](self.facts["labels"])
         self.cuts = self.facts["encode"] != "windows"  # what is too long loses its end
@@ -85,15 +99,16 @@ class Engine:
 
     def _run(self, rows: list[Window]) -> list[tuple[np.ndarray, ...]]:
         """What the model makes of each row."""
-        order = sorted(range(len(rows)), key=lambda place: len(rows[place].offsets))
         outputs = [()] * len(rows)
-        for start in range(0, len(order), BATCH):
-            places = order[start : start + BATCH]
-            feed = {name: self._padded([rows[place].tokens[name] for place in places], name) for name in self.names}
-            made = self.session.run(self.facts["outputs"], feed)
+        groups = alike([len(row.offsets) for row in rows])
+        for places, made in zip(groups, self.pool.map(lambda places: self._batch(rows, places), groups), strict=True):
             for place, *parts in zip(places, *made, strict=True):
                 outputs[place] = tuple(parts)
         return outputs
+
+    def _batch(self, rows: list[Window], places: list[int]) -> list[np.ndarray]:
+        feed = {name: self._padded([rows[place].tokens[name] for place in places], name) for name in self.names}
+        return self.session.run(self.facts["outputs"], feed)
 
     def _padded(self, rows: list[list[int]], name: str) -> np.ndarray:
         """Rows as an array of int64, (rows, longest), filled up on the right."""
