@@ -55,6 +55,7 @@ def render(run: Run) -> str:
         columns=task.fields,
         provenance=PROVENANCE,
         metric=task.metric,
+        metric_name=in_words(task.metric),
         students={"these rows": final["synthetic"], "gold rows instead": baseline},
         gold=gold,
         cost=cost["total"],

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from synthesis import files as table
+from synthesis import params
 from tests.conftest import commit, copied
 from tests.llm_server import Server
 from tests.people import facts
@@ -141,7 +142,7 @@ def test_lineage_goes_back_to_the_gold_row(written):
 
 def test_students_are_compared(written):
     said = written.command("compare", "workspace").stdout
-    assert "chrf on test" in said and "a paired bootstrap" in said
+    assert "chrF++ on test" in said and "a paired bootstrap" in said
 
 
 def stale(repository, **changes) -> set[str]:
@@ -214,3 +215,82 @@ def test_settings_that_do_not_fit_are_told_in_one_line(fresh, params, edit, said
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1
     assert not (fresh.folder / "data/webnlg/seed.parquet").exists()
+
+
+def quiz(count: int) -> list[dict]:
+    """Questions with their answers, as the hub has WebQuestions."""
+    return [{"question": f"where was {fact['name']} born?", "answers": [fact["town"], "Zell"]} for fact in facts(count)]
+
+
+@pytest.mark.parametrize(
+    ("writes", "folder"),
+    [
+        (None, "seq2seq_target"),
+        ("source", "seq2seq_source"),
+        ("both", "seq2seq_source_target"),
+    ],
+)
+def test_a_task_of_your_own(fresh, writes, folder):
+    (fresh.folder / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in quiz(60)))
+    words = ["--column", "source=question", "--column", "target=answers", *(["--writes", writes] if writes else [])]
+    said = fresh.command("new-task", "quiz", "quiz.jsonl", "--kind", "seq2seq", *words).stdout
+    assert "60 gold rows, source, target" in said
+    section = params.load(fresh.folder / "params.yaml").task["quiz"]
+    assert (section.writes, section.metric) == (writes or "target", "exact_match")
+    for file in (fresh.folder / "prompts/quiz/s3").iterdir():
+        assert file.read_text() == (fresh.folder / f"prompts/_new/{folder}/full/{file.name}").read_text()
+    fresh.set({"tasks": ["quiz"], "task.quiz.gold.overlap": "drop"})
+    fresh.repro("gold@quiz", "baseline@quiz")
+    test = json.loads((fresh.folder / "metrics/quiz/baseline.json").read_text())["test"]
+    assert set(test) == {"exact_match", "f1", "low", "high"}
+    fresh.set({"teacher.provider": "openai"})
+    assert "quiz" in fresh.command("estimate", "quiz", OPENAI_API_KEY="sk-test").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--kind", "seq2seq"], "quiz.jsonl has no column `source` (there: question, answers): say which by --column"),
+        (["--kind", "seq2seq", "--writes", "all"], "writes: input should be 'target', 'source' or 'both'"),
+        (
+            ["--writes", "both"],
+            "--writes needs columns to choose from, and task `quiz`, of kind classification, has none",
+        ),
+    ],
+)
+def test_a_task_of_your_own_that_does_not_fit(fresh, words, said):
+    (fresh.folder / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in quiz(6)))
+    before = (fresh.folder / "params.yaml").read_text()
+    done = fresh.command("new-task", "quiz", "quiz.jsonl", *words, ok=False)
+    assert done.returncode == 1 and said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert (fresh.folder / "params.yaml").read_text() == before and not (fresh.folder / "data/gold/quiz").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"target": " "}, "gold.jsonl row 5: the target is empty"),
+        ({"target": 1931}, "gold.jsonl row 5: the target is 1931, which is not a text"),
+        ({"source": ""}, "gold.jsonl row 5: `source` is empty"),
+        ({"source": ["a"]}, "gold.jsonl row 5: `source` is ['a'], which is not a text"),
+    ],
+)
+def test_bad_gold_rows_are_named_by_file_and_row(fresh, row, said):
+    rows = gold(64)
+    rows[4] |= row
+    write_gold(fresh, rows)
+    fresh.set(SETTINGS)
+    done = fresh.stage("gold", "webnlg", ok=False)
+    assert done.returncode == 1 and said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not (fresh.folder / "data/webnlg").exists()
+
+
+def test_odd_gold_rows_are_learned_and_counted(fresh):
+    rows = gold(64)
+    rows[0]["target"], rows[2]["target"] = ["", rows[0]["target"]], "She was born."
+    rows[3]["target"] = "She was born there."
+    write_gold(fresh, rows)
+    fresh.set(SETTINGS | {"task.webnlg.gold.budget": 62, "task.webnlg.gold.test_rows": 2})
+    said = fresh.stage("gold", "webnlg").stderr
+    assert "data/gold/webnlg/gold.jsonl: empty references are left out (1)" in said
+    assert metrics(fresh, "gold")["remarks"]["values_in_no_reference"] <= 1

@@ -29,7 +29,7 @@ def test_every_task_has_its_report(all_kinds):
 def test_questions_are_compared(side_by_side):
     printed = side_by_side.command("compare", "main", "workspace", "--task", "adversarial_qa", "--spread").stdout
     _, _, head, _, main, workspace, gold, *_ = printed.splitlines()
-    assert "f1 on test" in head and "exact match" in main
+    assert "F1 on test" in head and "exact match" in main
     assert "| +0.0       | 1.000 | no difference shown |" in workspace
     assert gold.startswith("| gold rows alone |")
 

@@ -116,7 +116,10 @@ def test_chosen_arms_bring_those_that_they_need(write):
         ("what: [", "mine.yaml is not YAML"),
         ("what: a study\narms: []", "arms: list should have at least 1 item"),
         ("arms: [{name: a, sett: {}}]", "what is missing; arms.0.what is missing; arms.0.sett is not a parameter"),
-        ("what: w\narms: [{name: a, what: w, needs: wings}]", "arms.0.needs: input should be 'labels' or 'rationales'"),
+        (
+            "what: w\narms: [{name: a, what: w, needs: wings}]",
+            "arms.0.needs: input should be 'labels', 'rationales' or 'writes'",
+        ),
         (
             "what: w\ncompare: [all]\narms: [{name: a, what: w}]",
             "compare.0: input should be 'spread', 'budgets' or 'worth'",

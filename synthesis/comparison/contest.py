@@ -9,7 +9,7 @@ import pandas as pd
 from synthesis import UserError
 from synthesis.comparison.arms import GOLD, Arm, Student
 from synthesis.measures import paired
-from synthesis.report.tables import markdown, metric_text, p_text
+from synthesis.report.tables import in_words, markdown, metric_text, p_text
 
 LEVEL = 0.05
 TESTS = {
@@ -81,10 +81,10 @@ def _flat(metrics: dict) -> dict:
 
 def table(outcomes: dict[Student, Outcome], baseline: Student) -> list[str]:
     """The lines of a table, and of a note on what it means."""
-    task = baseline.task
-    head = ["arm", "rows", "calls", "tokens", "dollars", f"{task.metric} on test", "difference", "p", "verdict"]
+    task, metric = baseline.task, in_words(baseline.task.metric)
+    head = ["arm", "rows", "calls", "tokens", "dollars", f"{metric} on test", "difference", "p", "verdict"]
     note = (
-        f"{task.metric} in % on the {len(baseline.scores):,} rows of test, with 95% intervals over these rows; ± is "
+        f"{metric} in % on the {len(baseline.scores):,} rows of test, with 95% intervals over these rows; ± is "
         f"the deviation over training seeds. The difference is to {baseline.name}, in points. p is of "
         f"{TESTS[task.paired_test]}, corrected by Holm for {len(outcomes) - 1} comparisons; verdicts are at level "
         f"{LEVEL}. p does not account for the chance of training: a difference holds for these students, and "
@@ -131,7 +131,7 @@ def spread_table(arms: list[Arm]) -> list[str]:
         ["- expected from the chance of training", "unknown: one seed" if by_seeds is None else _points(by_seeds)],
         ["p of such a spread from the choice of test rows alone", p_text(paired.p_alike(scores))],
     ]
-    return markdown([[f"spread of {len(arms)} arms", students[0].task.metric], *lines])
+    return markdown([[f"spread of {len(arms)} arms", in_words(students[0].task.metric)], *lines])
 
 
 def budget_lines(arms: list[Arm]) -> dict[str, dict[int, Student]]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from synthesis.comparison.arms import GOLD, Arm, Student
+from synthesis.report.tables import in_words
 
 MARKERS = "osD^vPXp<>"
 GREY = "0.2"
@@ -70,7 +71,7 @@ def _figure(count: int, title: str, metric: str) -> tuple:
 
     figure = Figure((1.5 + 4.5 * count, 4), layout="constrained")
     panels = figure.subplots(1, count, sharey=True, squeeze=False)[0]
-    panels[0].set_ylabel(f"{metric.replace('_', ' ')} on test, %")
+    panels[0].set_ylabel(f"{in_words(metric)} on test, %")
     figure.suptitle(title)
     return figure, panels
 

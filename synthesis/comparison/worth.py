@@ -15,7 +15,7 @@ from synthesis.comparison import pictures
 from synthesis.comparison.arms import Revision
 from synthesis.measures import paired
 from synthesis.paths import Paths
-from synthesis.report.tables import markdown
+from synthesis.report.tables import in_words, markdown
 
 LEVEL = 0.05
 LINES = {"gold": "gold rows alone", "synthetic": "synthetic rows alone (S3)", "test": "what ships"}
@@ -86,10 +86,10 @@ def table(cases: list[Case]) -> list[str]:
 def note(cases: list[Case], metric: str) -> list[str]:
     """The lines that say what the table means."""
     text = (
-        f"{metric} in % on test: the mean over the runs, and their range. Better and worse: runs in which what ships "
-        f"differs from gold rows alone by the paired test, at level {LEVEL} after Holm's correction for {len(cases)} "
-        "runs. Gold equivalent: how many more gold rows would have brought the difference, of the least and the best "
-        "run. Calls: answers of the teacher, new ones and those out of the response store."
+        f"{in_words(metric)} in % on test: the mean over the runs, and their range. Better and worse: runs in which "
+        f"what ships differs from gold rows alone by the paired test, at level {LEVEL} after Holm's correction for "
+        f"{len(cases)} runs. Gold equivalent: how many more gold rows would have brought the difference, of the least "
+        "and the best run. Calls: answers of the teacher, new ones and those out of the response store."
     )
     return textwrap.wrap(text, 115)
 

@@ -47,7 +47,7 @@ def markdown(results: Results) -> str:
         "",
         *tables.markdown([head, *(_line(student, results) for student in results.students)]),
         "",
-        f"{task.metric} in %, with 95% intervals over gold rows; ± is the deviation over training seeds.",
+        f"{results.metric} in %, with 95% intervals over gold rows; ± is the deviation over training seeds.",
         "final: all synthetic rows alone. gold baseline: the gold rows alone, validation and selection.",
     ]
     return "\n".join(lines) + "\n"
