@@ -58,7 +58,7 @@ VALUE = st.lists(WORD, min_size=1, max_size=3).map(" ".join)
 
 
 @given(st.lists(st.tuples(VALUE, WORD, VALUE), min_size=1, max_size=5))
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=40)
 def test_triples_are_read_back(triples):
     source = " && ".join(f"{s.replace(' ', '_')} | {p} | {o.replace(' ', '_')}" for s, p, o in triples)
     meaning = meanings.read(source)
@@ -69,7 +69,7 @@ def test_triples_are_read_back(triples):
 
 
 @given(st.lists(st.tuples(WORD, st.from_regex(r"[a-z]{2,6}(_[a-z]{2,6})?", fullmatch=True), VALUE), min_size=1))
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=40)
 def test_acts_are_read_back(acts):
     meaning = meanings.read("acts: " + "; ".join(f"{act}({slot} = {value})" for act, slot, value in acts))
     assert (meaning.form, meaning.parts) == ("acts", len(acts))

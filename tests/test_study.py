@@ -258,7 +258,7 @@ def test_an_arm_that_fails_stops_the_study(fresh):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nonsense"], "there is no study studies/nonsense.yaml (there: arms, budgets, prompts, worth)"),
+        (["nonsense"], "there is no study studies/nonsense.yaml (there: arms, budgets, prompts, teacher, worth)"),
         (["arms", "--set", "seed"], "--set seed: there is no `=` in it"),
         (["arms", "--set", "seed=-1"], "arm `s3`: seed: input should be greater than or equal to 0"),
         (["arms", "--arms", "s4"], "the study has no arm `s4` (there: s3, no-extrapolation,"),

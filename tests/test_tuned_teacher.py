@@ -380,15 +380,13 @@ FACTS = {
     ),
     "webnlg": (
         [
-            {
-                "source": "Ann | born | Rome",
-                "target": "Ann is of Rome.",
-                "references": ["Ann is of Rome.", "Rome bore Ann."],
-            }
+            {"source": f"{name} | born | Rome", "target": f"{name} is of Rome.",
+             "references": [f"{name} is of Rome.", f"Rome bore {name}."]}
+            for name in ("Ann", "Bob")
         ],
         [],
-        {"seed": 2, "extrapolate": 2},  # its prompt for the target is the seed prompt
-        {"Ann is of Rome.", "Rome bore Ann."},
+        {"seed": 4, "extrapolate": 4},  # its prompt for the target is the seed prompt
+        {"Ann is of Rome.", "Rome bore Ann.", "Bob is of Rome.", "Rome bore Bob."},
     ),
     "webquestions": (
         [{"source": f"Where {place}?", "target": "Rome", "references": ["Rome"]} for place in "ab"],
@@ -407,7 +405,7 @@ def test_every_kind_has_something_to_learn(task, variant, monkeypatch):
     rows = pd.DataFrame(rows).assign(id=[f"g{place}" for place in range(len(rows))])
     here = Run.of(task, params.load().model_copy(update={"prompts": variant}))
     learned = exchanges(here, rows, labels)
-    assert counts(learned) in (wanted, wanted | {"verify": 2})
+    assert counts(learned) in (wanted, wanted | {"verify": 4})
     assert {each.answer for each in learned} == answers
     for each in learned:
         if each.request.step == "extrapolate":

@@ -47,7 +47,10 @@ def exchanges(run: Run, rows: pd.DataFrame, labels: list[str]) -> list[Exchange]
     blind = zip(plans.verification(run, gold, labels), map(task.verdicts, gold), strict=True)
     found += [Exchange(request, verdict) for request, verdicts in blind for verdict in verdicts]
     whole = [Exchange(each.request, _on_one_line(each.answer, run.params.teacher.stop)) for each in found]
-    kept = {(each.request.prompt, each.answer): each for each in whole if each.answer}
+    kept = {}
+    for each in whole:
+        if each.answer:
+            kept.setdefault((each.request.prompt, each.answer), each)
     if not kept:
         raise UserError(f"teacher.stop: {run.params.teacher.stop} stands in every gold row, so no text would be whole")
     return list(kept.values())
@@ -77,10 +80,11 @@ def _pairs(task: Task, gold: list[dict], labels: list[str], seed: int) -> Iterat
 
 
 def _wrong(task: Task, row: dict, gold: list[dict], labels: list[str], drawn: random.Random) -> str:
-    """A target that is not the row's, where there is another one."""
+    """A target that is not the row's, where one is found."""
     target = task.targets[0]
-    values = labels or [drawn.choice(gold)[target]]
-    return drawn.choice([value for value in values if value != row[target]] or values)
+    others = (other for other in drawn.sample(gold, min(8, len(gold))) if other["id"] != row["id"])
+    values = labels or [other[target] for other in others]
+    return drawn.choice([value for value in values if value != row[target]] or [row[target]])
 
 
 def _on_one_line(text: str, stops: list[str]) -> str:
