@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthesis import UserError, parsers
+from synthesis import UserError, params, parsers, tasks, transfer
 from synthesis.corpus import checks, forms, retrieval, sentences, templates, texts
 from synthesis.corpus.collect import collect
 from synthesis.corpus.questions import Pair
@@ -336,12 +336,14 @@ def test_forms_of_questions():
 
 def test_stage(tmp_path, corpus):
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
-    params["task"]["adversarial_qa"]["corpus"] = {"source": str(corpus), "processes": 1}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
-    gold = pd.DataFrame({"question": ["Who founded the Nordic Steel Company in 1901?"], "answers": [["Mary Holm"]]})
+    content = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    for task in ("webquestions", "rte"):
+        content["task"][task]["corpus"] = {"source": str(corpus), "processes": 1}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    question, answer = "Who founded the Nordic Steel Company in 1901?", "Mary Holm"
+    gold = pd.DataFrame({"source": [question], "target": [answer], "references": [[answer]]})
     for split in ("validation", "selection", "test"):
-        path = tmp_path / "data" / "adversarial_qa" / "gold" / f"{split}.parquet"
+        path = tmp_path / "data" / "webquestions" / "gold" / f"{split}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         gold.to_parquet(path)
 
@@ -351,12 +353,18 @@ def test_stage(tmp_path, corpus):
             words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
         )
 
-    done = stage("adversarial_qa")
+    done = stage("webquestions")
     assert (done.returncode, done.stderr) == (0, "")
-    rows = pd.read_parquet(tmp_path / "data" / "adversarial_qa" / "pairs.parquet")
-    metrics = json.loads((tmp_path / "metrics" / "adversarial_qa" / "pairs.json").read_text())
+    rows = pd.read_parquet(tmp_path / "data" / "webquestions" / "pairs.parquet")
+    metrics = json.loads((tmp_path / "metrics" / "webquestions" / "pairs.json").read_text())
     assert metrics["pairs"] == len(rows) > 20 and metrics["rejected"]["also in test"] == 1
-    shutil.copytree(tmp_path / "data" / "adversarial_qa", tmp_path / "data" / "reviews")
-    done = stage("reviews")
-    assert done.returncode == 1 and done.stderr.startswith("error: params.yaml: task.reviews.corpus is empty")
+    task = tasks.load("webquestions", params.load(tmp_path / "params.yaml").task["webquestions"])
+    seed = transfer.read(task, str(tmp_path / "data" / "webquestions" / "pairs.parquet"), [])
+    both = ["source", "target"]
+    assert seed[both].to_dict("list") == rows[both].to_dict("list"), "pairs can be seed data"
+
+    assert stage("reviews").returncode == 0, "a task without a corpus has no pairs"
+    assert pd.read_parquet(tmp_path / "data" / "reviews" / "pairs.parquet").empty
+    done = stage("rte")
+    assert done.returncode == 1 and done.stderr.startswith("error: task.rte.corpus needs questions with answers")
     assert done.stderr.count("\n") == 1
