@@ -7,7 +7,7 @@ SYNTHESIS := $(BIN)/synthesis
 
 .DEFAULT_GOAL := help
 .PHONY: help run record test test-slow lint ci new-task estimate arms prompts budgets publish
-.PHONY: bench-teacher bench-local bench-filters bench-student clean
+.PHONY: bench-teacher bench-local bench-filters bench-student bench-serve clean
 
 ## help: list the targets
 help:
@@ -92,6 +92,10 @@ bench-filters: .venv/installed
 ## bench-student [OPTIONS="--data FILE"]: tokens a second of a fine-tuned student, beside the authors' loop and Trainer's
 bench-student: .venv/installed
 	@$(BIN)/python -m benchmarks.students $(OPTIONS)
+
+## bench-serve [OPTIONS="--seconds 10"]: requests a second of an exported student, beside a plain endpoint on torch
+bench-serve: .venv/installed
+	@$(BIN)/python -m benchmarks.serve $(OPTIONS)
 
 ## clean: remove the virtual environment (data, metrics and the cache stay)
 clean:
