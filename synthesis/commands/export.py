@@ -11,15 +11,15 @@ def export(
         bool,
         Option(
             "--int8",
-            help="Weights of 8 bits: a quarter of the size, and faster; but what else is in a batch then changes the "
+            help="Layers of 8 bits: smaller, and about twice as fast; but what else is in a batch then changes the "
             "answers a little. Refused where less than 98% of the answers to selection rows stay the same.",
         ),
     ] = False,
 ) -> None:
-    """Make of the student that ships a folder that runs without torch: data/TASK/export.
+    """Write the student that ships as ONNX, to run without torch.
 
-    It holds the model as ONNX, its tokenizer, what else is to be known (export.json), and what an image is built from:
-    `docker build data/TASK/export`. Whether it answers as the student does is measured on selection rows.
+    data/TASK/export holds the model, its tokenizer, what else is to be known (export.json), and what an image is built
+    from: `docker build data/TASK/export`. Whether it answers as the student does is measured on selection rows.
 
     Example: synthesis export reviews
     """
