@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stages import evaluate
-from synthesis import UserError, choice, files
+from synthesis import UserError, choice, files, transfer
 from synthesis.filters.rows import Rows
 from synthesis.mixing import GOLD, SYNTHETIC, mix
 from synthesis.params import Task as Settings
@@ -193,8 +193,9 @@ def test_settings_are_tried_on_selection_rows_that_are_not_learned(repository, m
 
     monkeypatch.chdir(repository.folder)
     monkeypatch.setattr(evaluate, "best_settings", best_settings)
+    run = Run.of("reviews")
     with pytest.raises(Tried) as tried:
-        evaluate.teach(Run.of("reviews"), "both", STUDENT)
+        evaluate.teach(run, "both", transfer.final_rows(run), STUDENT)
     rows, gold = tried.value.args
     assert set(gold["validation"].id) <= set(rows.id)
     assert not set(gold["selection"].id) & set(rows.id)
