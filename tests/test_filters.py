@@ -41,6 +41,7 @@ def sifted(new, old=None, validation=None, selection=None, test=None, task=TASK,
     given = {"validation": validation, "selection": selection, "test": test}
     gold = {split: empty if there is None else there for split, there in given.items()}
     chosen = SimpleNamespace(
+        method=SimpleNamespace(label="teacher"),
         teacher=SimpleNamespace(tune=None),
         filters=OFF.model_copy(update=filters),
         verify=params.Verify(teacher=None, student=None, confidence=0.9),

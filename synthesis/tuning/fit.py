@@ -33,7 +33,7 @@ class Chat(Conversation):
     key = "teacher.model"
 
     def __init__(self, model, settings: Settings, system: str | None, options: dict):
-        super().__init__(model, settings)
+        super().__init__(model, settings.model, settings.max_new_tokens, settings.max_tokens)
         self.system, self.options = system, options
 
     def asked(self, sources: list[str]) -> list[list[int]]:
