@@ -203,7 +203,7 @@ def test_task_that_is_not_there(repository):
 
 def test_unknown_kind_of_task(repository):
     repository.set({"task.reviews.kind": "regression"})
-    assert "task.reviews.kind is `regression`, which is not one of classification, pair, span_qa" in fails(
+    assert "task.reviews.kind is `regression`, which is not one of classification, pair, seq2seq, span_qa" in fails(
         repository, "gold", "reviews"
     )
 

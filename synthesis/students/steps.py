@@ -97,7 +97,7 @@ class Trainee:
         rows = self.plan.index_select(0, self.place)[0]
         inputs = {name: column[:, :longest].index_select(0, rows) for name, column in self.inputs.items()}
         targets = {
-            name: (column[:, :said] if column.ndim > 1 else column).index_select(0, rows)
+            name: (column[:, :said] if said and column.ndim > 1 else column).index_select(0, rows)
             for name, column in self.targets.items()
         }
         with torch.autocast(rows.device.type, torch.bfloat16, enabled=self.halved):
