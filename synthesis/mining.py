@@ -9,9 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from synthesis.clusters import gains, harmful, place
 from synthesis.run import Run
-from synthesis.students.cross_fit import GoldProbe
 
 POOL = 50  # ProGen: most helpful rows of each label
 EXAMPLES = 8  # in a prompt
@@ -87,6 +85,8 @@ def loss(run: Run, findings: Findings) -> pd.DataFrame:
     rows = run.task.details(findings.predictions).assign(loss=run.task.losses(findings.predictions))
     rows = rows.merge(findings.gold, validate="1:1")
     if run.task.can("labels"):
+        from synthesis.students.cross_fit import GoldProbe  # late: most runs mine errors, and it needs scikit-learn
+
         doubtful = GoldProbe(run.task, rows, run.student).contradicted(rows)
         if doubtful.any():
             print(f"{doubtful.sum()} validation rows may be mislabelled and are not mined", file=sys.stderr)
@@ -101,6 +101,8 @@ def clusters(run: Run, findings: Findings) -> pd.DataFrame:
     proportion to the errors of it that another such round would mend; in round 0, to all of its errors. One whose last
     additions hurt the rest gets none: if all do, the loop is over. Raises UserError for a task without labels.
     """
+    from synthesis.clusters import gains, harmful, place  # late: most runs mine errors, and it needs scikit-learn
+
     task, gold, q = run.task, findings.gold, findings.q
     task.require("labels", "method.mine: clusters", "set it to errors")
     rows = errors(run, findings)

@@ -7,13 +7,16 @@ stay fit to judge by.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from synthesis.run import Run
-from synthesis.students import probe
 from synthesis.students.base import Examples
-from synthesis.students.cross_fit import FOLDS, CrossFit, GoldProbe
+
+if TYPE_CHECKING:
+    from synthesis.students.cross_fit import GoldProbe
 
 MOST = 5.0  # weight of a row, before the mean is made 1
 FEATURES = 500  # random ones, which stand for a Gaussian kernel
@@ -28,6 +31,8 @@ def weigh(run: Run, rows: pd.DataFrame, gold: pd.DataFrame) -> pd.DataFrame:
     if method.label != "soft" and not method.weight:
         return rows
     task.require("labels", "method.label: soft or method.weight", "set them to teacher, and to nothing")
+    from synthesis.students.cross_fit import GoldProbe  # late: most runs weigh nothing, and it needs scikit-learn
+
     names = task.labels(gold)
     judge = GoldProbe(task, gold, run.student)
     own = np.array(task.goals(rows))[:, None] == np.array(names)
@@ -44,6 +49,8 @@ def dimp(run: Run, rows: pd.DataFrame, gold: pd.DataFrame, judge: GoldProbe) -> 
     with a mean of 1. There the second probability is that of the student in training, anew at every step; here it is
     that of probes that have not learned the row, once.
     """
+    from synthesis.students.cross_fit import FOLDS, CrossFit
+
     examples = Examples(run.task.inputs(rows), run.task.goals(rows))
     folds = np.random.default_rng(run.params.seed).permutation(len(rows)) % FOLDS
     now = CrossFit(examples, folds, judge.names, run.student).predict(examples.inputs, folds)
@@ -61,6 +68,8 @@ def mmd(run: Run, rows: pd.DataFrame, gold: pd.DataFrame, judge: GoldProbe) -> n
     from sklearn.kernel_approximation import RBFSampler
     from sklearn.metrics import pairwise_distances
     from threadpoolctl import threadpool_limits
+
+    from synthesis.students import probe
 
     settings, weights = run.student, np.ones(len(rows))
     with threadpool_limits(1):  # sums of several threads come in any order
