@@ -406,7 +406,7 @@ def test_the_worst_error_is_mined_first():
     rows.insert(0, "id", ["a", "b", "c"])
     shown = TASK.predictions(rows, [("The mill burned.", 0.5), ("No.", 0.5), ("The mill", 0.5)], [])
     run = type("Run", (), {"task": TASK, "params": type("P", (), {"method": Method.model_construct(score_below=0.9)})})
-    findings = mining.Findings(0, shown, rows, rows, rows, [])
+    findings = mining.Findings(0, shown, rows, rows, rows, [], rows)
     assert mining.errors(run, findings).id.tolist() == ["b", "c", "a"]
 
 

@@ -39,7 +39,7 @@ def test_a_prompt_of_one_task(side_by_side):
     stale = side_by_side.stale()
     assert of(stale) == {"rte"}
     assert "seed@rte" in stale and "gold@rte" not in stale and "baseline@rte" not in stale
-    assert side_by_side.repro("start@rte") == ["seed@rte", "start@rte"]
+    assert side_by_side.repro("start@rte") == ["tune@rte", "seed@rte", "start@rte"]
     assert of(side_by_side.stale()) == {"rte"}
     side_by_side.run("git", "checkout", "prompts")
     assert side_by_side.repro() == []

@@ -10,7 +10,7 @@ def tune(
     export: Annotated[Path, Option(metavar="FILE", help="The file to write, a chat a line.")],
     task: Annotated[str | None, Argument(metavar="TASK", help="By default the first that params.yaml runs.")] = None,
 ) -> None:
-    """Write what a teacher learns of the gold rows, to fine-tune a model at an endpoint.
+    """Write the lessons of a tuned teacher, for an endpoint.
 
     The lines are chats as OpenAI's fine-tuning takes them: the repository's own prompts, answered by validation rows.
     Upload the file, and set teacher.model to the name of the model that came back. A model on this machine is tuned by
