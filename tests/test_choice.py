@@ -1,6 +1,7 @@
 """What ships: planted synthetic rows that help, that hurt, that do nothing, and that give the answers away."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -194,6 +195,8 @@ def test_settings_are_tried_on_selection_rows_that_are_not_learned(repository, m
     monkeypatch.chdir(repository.folder)
     monkeypatch.setattr(evaluate, "best_settings", best_settings)
     run = Run.of("reviews")
+    method = run.params.method.model_copy(update={"tune": [{}]})
+    run = replace(run, params=run.params.model_copy(update={"method": method}))
     with pytest.raises(Tried) as tried:
         evaluate.teach(run, "both", transfer.final_rows(run), STUDENT)
     rows, gold = tried.value.args

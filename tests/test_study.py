@@ -118,7 +118,7 @@ def test_chosen_arms_bring_those_that_they_need(write):
         ("arms: [{name: a, sett: {}}]", "what is missing; arms.0.what is missing; arms.0.sett is not a parameter"),
         (
             "what: w\narms: [{name: a, what: w, needs: wings}]",
-            "arms.0.needs: input should be 'labels', 'rationales' or 'writes'",
+            "arms.0.needs: input should be 'labels', 'rationales', 'pairs' or 'writes'",
         ),
         (
             "what: w\ncompare: [all]\narms: [{name: a, what: w}]",
@@ -258,7 +258,10 @@ def test_an_arm_that_fails_stops_the_study(fresh):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nonsense"], "there is no study studies/nonsense.yaml (there: arms, budgets, prompts, teacher, worth)"),
+        (
+            ["nonsense"],
+            "there is no study studies/nonsense.yaml (there: arms, budgets, loops, prompts, teacher, worth)",
+        ),
         (["arms", "--set", "seed"], "--set seed: there is no `=` in it"),
         (["arms", "--set", "seed=-1"], "arm `s3`: seed: input should be greater than or equal to 0"),
         (["arms", "--arms", "s4"], "the study has no arm `s4` (there: s3, no-extrapolation,"),
