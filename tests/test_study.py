@@ -260,7 +260,7 @@ def test_an_arm_that_fails_stops_the_study(fresh):
     [
         (
             ["nonsense"],
-            "there is no study studies/nonsense.yaml (there: arms, budgets, loops, prompts, teacher, worth)",
+            "there is no study studies/nonsense.yaml (there: arms, budgets, loops, prompts, ",
         ),
         (["arms", "--set", "seed"], "--set seed: there is no `=` in it"),
         (["arms", "--set", "seed=-1"], "arm `s3`: seed: input should be greater than or equal to 0"),
