@@ -19,7 +19,8 @@ def main(run: Run) -> None:
         from synthesis.corpus.collect import collect
 
         run.task.require("pairs", f"task.{run.task.name}.corpus", "take it out")
-        held_out = pd.concat([run.gold()[split] for split in ("test", "selection")])
+        gold = run.gold()
+        held_out = pd.concat([gold["test"], gold["selection"]])
         pairs, metrics = collect(corpus, HeldOut(run.task.inputs(held_out), run.task.goals(held_out)))
         if pairs.empty:
             raise UserError(

@@ -15,15 +15,15 @@ from synthesis.weighing import weigh
 
 
 def main(run: Run, q: int) -> None:
-    paths, new = run.paths, files.read(run.paths.additional(q))
+    paths, gold, new = run.paths, run.gold(), files.read(run.paths.additional(q))
     old, rejected = (files.read(path(q - 1)) if q else new.head(0) for path in (paths.train, paths.rejected))
     teacher, filters = ("seed", "start") if q == 0 else (f"extrapolate{q - 1}", f"combine{q - 1}")
     new["stage"] = (new.rejected != "").map({True: teacher, False: filters})  # that rejects a row, if any does
-    new = sift(new, old, run.gold(), run)
+    new = sift(new, old, gold, run)
     check(new, q)
     kept, dropped = new[new.rejected == ""], new[new.rejected != ""].drop(columns="quoted")
     rows = pd.concat([old, kept.drop(columns=["twin", "quoted", "stage"])])
-    files.write(weigh(run, rows, files.read(paths.gold("validation"))), paths.train(q))
+    files.write(weigh(run, rows, gold["validation"]), paths.train(q))
     files.write(pd.concat([rejected, dropped]) if q else dropped, paths.rejected(q))
     files.write(history(run, q), paths.history(q))
     metrics = {

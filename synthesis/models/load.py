@@ -80,6 +80,11 @@ def load_writer(model: str, key: str = "student.model"):
     return writer
 
 
+def room(model) -> int:
+    """Tokens that a model reads and writes at most; a million where its configuration does not say."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+
+
 def _reads_ahead(model) -> bool:
     """Whether what a model says after a token depends on the token that follows."""
     import torch

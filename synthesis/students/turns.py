@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from synthesis import UserError
-from synthesis.models.load import load_tokenizer
+from synthesis.models.load import load_tokenizer, room
 
 IGNORED = -100  # what fills up the targets, by which no loss is counted
 
@@ -46,7 +46,7 @@ class Turns:
         self.end = next(token for token in (self.tokenizer.eos_token_id, *known) if token is not None)
         if self.tokenizer.pad_token is None:  # any will do: what is padded is masked
             self.tokenizer.pad_token = self.tokenizer.convert_ids_to_tokens(self.end)
-        limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
+        limit = room(model)
         self.room = min(self.tokenizer.model_max_length, self._left(limit))
         if self.room < 1 or self.longest > limit:
             raise UserError(f"student.max_new_tokens: `{self.name}` reads and writes {limit} tokens at most; lower it")

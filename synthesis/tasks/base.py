@@ -17,6 +17,7 @@ import pandas as pd
 from synthesis import UserError
 from synthesis.params import Method
 from synthesis.params import Task as Settings
+from synthesis.tasks.checks import folded, merged
 
 CAPABILITIES = {
     "labels": "labels",  # one target, `label`, out of a set that is known beforehand
@@ -146,39 +147,42 @@ class Task(ABC):
         targets are as the file has them. Raises UserError that names the file and the row.
         """
 
-    @abstractmethod
     def new_labels(self, rows: pd.DataFrame, file: str, class_names: ClassNames = unnamed) -> dict[str, str | None]:
-        """What `gold.labels` of a new task should say about its gold file; nothing for labels that have names.
+        """What `gold.labels` of a new task should say about its gold file; nothing where labels have names, or there
+        are none.
 
         Raises UserError for targets that `check_gold` refuses whatever params.yaml says.
         """
+        self.check_gold(rows, file, None)
+        return {}
 
     def new_settings(self, rows: pd.DataFrame) -> dict:
         """What a new task's section of params.yaml says beside that, of what only its kind has."""
         return {}
 
-    @abstractmethod
     def settle(self, rows: pd.DataFrame, file: str) -> tuple[pd.DataFrame, dict[str, int]]:
         """Gold rows of which no two are the same to the student, and how many went for which reason.
 
-        Raises UserError when rows contradict each other, unless params.yaml says what is to become of them.
+        Without labels rows that are the same are merged: the first one's target is learned, and all are right. Raises
+        UserError when labels contradict each other, unless params.yaml says what is to become of them.
         """
+        return merged(rows, self.fingerprints(rows), self.truth)
 
     def remarks(self, rows: pd.DataFrame) -> dict[str, int]:
         """How many gold rows there is something odd about that is no reason to leave them out; by what it is."""
         return {}
 
-    @abstractmethod
     def labels(self, rows: pd.DataFrame) -> list[str]:
         """The names of the labels, sorted; none for a kind without labels."""
+        return []
 
     @abstractmethod
     def strata(self, rows: pd.DataFrame) -> pd.Series:
         """The stratum of each row."""
 
-    @abstractmethod
     def groups(self, rows: pd.DataFrame) -> pd.Series:
-        """The group of each row: rows of one group stay on one side of every split."""
+        """The group of each row, whatever its case and white space: rows of one stay on one side of every split."""
+        return folded(rows[self.group])
 
     @abstractmethod
     def contexts(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from synthesis import UserError
 from synthesis.params import Method
 from synthesis.tasks import base, cells
 from synthesis.tasks.base import ClassNames, Material, unnamed
-from synthesis.tasks.checks import copied, echo, folded, parse_label, repeats_example
+from synthesis.tasks.checks import copied, echo, parse_label, repeats_example
 
 
 class Task(base.Task):
@@ -118,10 +118,6 @@ class Task(base.Task):
 
     def strata(self, rows: pd.DataFrame) -> pd.Series:
         return rows.label
-
-    def groups(self, rows: pd.DataFrame) -> pd.Series:
-        """Rows of one group stay on one side of every split: here only texts that differ in case or white space."""
-        return folded(rows[self.group])
 
     def contexts(self, rows: pd.DataFrame) -> pd.DataFrame:
         """What seed rows are conditioned on, from gold rows that the method may see: here nothing."""

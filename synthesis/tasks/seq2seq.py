@@ -16,18 +16,7 @@ from synthesis.params import Method
 from synthesis.params import Task as Settings
 from synthesis.tasks import base, cells, generation, meanings, squad
 from synthesis.tasks.base import ClassNames, Material, unnamed
-from synthesis.tasks.checks import (
-    QUESTION,
-    asking_word,
-    copied,
-    echo,
-    folded,
-    in_turn,
-    merged,
-    overlap,
-    stray_quote,
-    words,
-)  # fmt: skip
+from synthesis.tasks.checks import QUESTION, asking_word, copied, echo, in_turn, overlap, stray_quote, words
 
 ARROW = re.compile(r"\s+=+>\s+|\s*\n+\s*")  # between a source and its target, where the teacher writes both
 LABEL = re.compile(r"^(?:source|input|question|target|output|answer|text|sentence)\s*:\s*", re.IGNORECASE)
@@ -105,19 +94,11 @@ class Task(base.Task):
         several = pd.Series(references, index=rows.index, dtype=object)[answered]
         return rows.loc[answered, list(self.columns)].assign(target=several.str[0], references=several)
 
-    def new_labels(self, rows: pd.DataFrame, file: str, class_names: ClassNames = unnamed) -> dict[str, str | None]:
-        self.check_gold(rows, file, None)
-        return {}
-
     def new_settings(self, rows: pd.DataFrame) -> dict:
         """The metric is exact match where targets are as short as answers to questions."""
         texts = [text for value in rows.target for text in cells.listed(value) if isinstance(text, str)]
         short = texts and sum(len(words(text)) for text in texts) / len(texts) < SHORT
         return {"writes": self.settings.writes or "target", "metric": "exact_match" if short else "chrf"}
-
-    def settle(self, rows: pd.DataFrame, file: str) -> tuple[pd.DataFrame, dict[str, int]]:
-        """Each source once, with the references of all its rows."""
-        return merged(rows, self.fingerprints(rows), self.truth)
 
     def remarks(self, rows: pd.DataFrame) -> dict[str, int]:
         """How many sources have a value, such as an object of a triple, of which no reference says anything."""
@@ -125,15 +106,9 @@ class Task(base.Task):
         silent = (set.intersection(*(set(meanings.lost(source, text)) for text in texts)) for source, texts in cases)
         return {"values_in_no_reference": sum(map(bool, silent))}
 
-    def labels(self, rows: pd.DataFrame) -> list[str]:
-        return []
-
     def strata(self, rows: pd.DataFrame) -> pd.Series:
         """How many triples or acts a source has, which act if it is one; of a plain text the word that it asks by."""
         return pd.Series(list(map(_type, rows.source)), index=rows.index, dtype=object)
-
-    def groups(self, rows: pd.DataFrame) -> pd.Series:
-        return folded(rows[self.group])
 
     def contexts(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Each gold source, or each gold target, once: whichever the teacher is given."""

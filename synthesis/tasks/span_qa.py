@@ -16,15 +16,13 @@ from synthesis.tasks.checks import (
     asking_word,
     copied,
     echo,
-    folded,
     in_turn,
-    merged,
     overlap,
     repeats_example,
     stray_quote,
     unasked,
     words,
-)  # fmt: skip
+)
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"'”’)\]]*(?=\s)|\n|$)", re.DOTALL)
 AGREED = 0.5  # the F1 from which on a blind answer is the same one
@@ -114,27 +112,12 @@ class Task(base.Task):
             )
         return start
 
-    def new_labels(self, rows: pd.DataFrame, file: str, class_names: ClassNames = unnamed) -> dict[str, str | None]:
-        self.check_gold(rows, file, None)
-        return {}
-
     def new_settings(self, rows: pd.DataFrame) -> dict:
         return {"answers": "gold"}
-
-    def settle(self, rows: pd.DataFrame, file: str) -> tuple[pd.DataFrame, dict[str, int]]:
-        """Each question about a context once. Rows with other answers to it are merged: the first one's is learned."""
-        return merged(rows, self.fingerprints(rows), self.truth)
-
-    def labels(self, rows: pd.DataFrame) -> list[str]:
-        return []
 
     def strata(self, rows: pd.DataFrame) -> pd.Series:
         """The word that a question asks by."""
         return pd.Series(list(map(asking_word, rows.question)), index=rows.index, dtype=object)
-
-    def groups(self, rows: pd.DataFrame) -> pd.Series:
-        """All questions about a context."""
-        return folded(rows[self.group])
 
     def contexts(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Each (context, answer) pair once, but for answers that do not occur exactly once."""

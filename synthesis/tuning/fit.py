@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from synthesis import UserError
-from synthesis.models.load import load_tokenizer, load_writer
+from synthesis.models.load import load_tokenizer, load_writer, room
 from synthesis.params import Student as Settings
 from synthesis.providers.transformers.likelihood import ended, log_likelihoods
 from synthesis.providers.transformers.writer import OPTIONS, check, encode
@@ -132,7 +132,7 @@ class Tuning:
 def _settings(teacher, model) -> Settings:
     """The teacher's settings as those of a student that writes."""
     tuning, large = teacher.tuning, model.num_parameters() > LARGE
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+    limit = room(model)
     longest = min(teacher.max_tokens or limit // 2, limit // 2)
     return Settings(
         kind="generator",

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from synthesis import UserError
-from synthesis.models.load import loading, locate
+from synthesis.models.load import loading, locate, room
 from synthesis.teacher.request import Rejected, Reply
 
 OPTIONS = "chat_template_kwargs"  # the only field of teacher.extra that means something here
@@ -163,8 +163,7 @@ def load(model: str) -> tuple:
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
         weights = AutoModelForCausalLM.from_pretrained(place, dtype=getattr(torch, dtype), **options)
     check(model, weights)
-    room = getattr(weights.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
-    return tokenizer, weights.to(device).eval(), room
+    return tokenizer, weights.to(device).eval(), room(weights)
 
 
 def check(model: str, weights) -> None:
