@@ -107,7 +107,7 @@ def test_back_to_an_old_prompt_costs_no_call(fresh, monkeypatch):
     prompt = "prompts/reviews/s3/seed.md"
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with Server() as server:
-        endpoint = server.space()
+        endpoint = server.space(text="A film with warm music and slow scenes, and number {n} of them.")
         llm = {"teacher.provider": "openai", "asking.base_url": endpoint.url, "asking.budget": None}
         fresh.set({**llm, "method.rationales": False, "task.reviews.seed_rows": 10, "method.replacements": 0.0})
         fresh.repro("seed@reviews")
