@@ -69,7 +69,8 @@ def test_prompt_variant_and_back(repository):
         "extrapolate@reviews-round1",
     }
     assert repository.stale() == asks | {"report@reviews", "card@reviews"}
-    assert repository.repro("seed@reviews") == ["tune@reviews", "rationales@reviews", "seed@reviews"]
+    asked = repository.repro("seed@reviews")
+    assert set(asked[:-1]) == {"tune@reviews", "rationales@reviews"} and asked[-1] == "seed@reviews"
     repository.change(prompts="s3")
     assert repository.repro() == []
 
