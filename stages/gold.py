@@ -8,11 +8,16 @@ all of the budget is both mined and used for selection, as Wang et al. (2023) di
 Source rows beyond the budget become a pool of unlabelled rows, which a teacher may annotate (method.seed). Their
 targets are left out, so that no stage can read them.
 
+Corrected predictions (synthesis mine-feedback) are validation rows beside the budget: selection and test stay as they
+are, and none of them has to do with a row of these.
+
 Seed prompts quote no other gold row than the contexts, and with method.examples rows of validation. But seed data
 depend on all three: a seed row that the filters reject because of a gold row is replaced (synthesis/rows.py).
 """
 
-from synthesis import files, splits
+import pandas as pd
+
+from synthesis import feedback, files, splits
 from synthesis.run import Run, stage
 
 
@@ -29,12 +34,14 @@ def main(run: Run) -> None:
         selection, validation = splits.split(gold, round(len(gold) * run.params.gold.selection), task, seed + 1)
     parts = {"validation": validation, "selection": selection, "test": test}
     splits.check_splits(task, parts, labels)
+    corrected, left_out = feedback.fresh(task, labels, parts)
+    parts["validation"] = validation = pd.concat([validation, corrected])
 
     for name, part in parts.items():
         files.write(part, run.paths.gold(name))
     files.write_json(labels, run.paths.labels)
     files.write(task.contexts(validation), run.paths.contexts)
-    unlabelled = splits.unlabelled(task, pool, gold, test, seed)
+    unlabelled = splits.unlabelled(task, pool, pd.concat([gold, corrected]), test, seed)
     files.write(unlabelled, run.paths.pool)
     strata = task.strata(gold)
     metrics = {
@@ -45,6 +52,8 @@ def main(run: Run) -> None:
     }
     if len(unlabelled):
         metrics["pool"] = len(unlabelled)
+    if len(corrected) or left_out:
+        metrics["feedback"] = {"rows": len(corrected), "left_out": left_out}
     if remarks := task.remarks(gold):
         metrics["remarks"] = remarks
     if run.settings.gold.test:

@@ -11,6 +11,7 @@ from synthesis.commands import (
     estimate,
     export,
     lineage,
+    mine_feedback,
     new_task,
     predict,
     publish,
@@ -38,6 +39,7 @@ app.command()(predict.predict)
 app.command()(export.export)
 app.command()(serve.serve)
 app.command()(publish.publish)
+app.command()(mine_feedback.mine_feedback)
 app.add_typer(store.app, name="store")
 app.add_typer(batches.app, name="batches")
 

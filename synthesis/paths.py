@@ -26,6 +26,7 @@ class Paths:
         self.data = Path("data") / task
         self.metrics = Path("metrics") / task
         self.logs = Path("logs") / task  # what differs between equal runs: in neither git nor DVC
+        self.feedback = Path("data/gold") / task / "feedback.jsonl"  # corrected predictions, in git
         self.labels = self.data / "gold" / "labels.json"
         self.contexts = self.data / "gold" / "contexts.parquet"
         self.pool = self.data / "gold" / "pool.parquet"

@@ -25,7 +25,14 @@ def read(task: Task, file: str, split: str, labels: list[str] | None = None) -> 
     split: the hub's split where the id names none; also the start of ids where the file has none. labels: those of the
     file that was read before. Raises UserError that names the file and the row.
     """
-    raw, names = source.read(file, split), task.settings.gold.columns
+    return checked(task, source.read(file, split), file, split, labels)
+
+
+def checked(
+    task: Task, raw: pd.DataFrame, file: str, split: str, labels: list[str] | None = None
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The same of rows that have been read already; the index numbers those of the file."""
+    names = task.settings.gold.columns
     for column in names:
         if column not in ("id", *task.fields):
             there = ", ".join(("id", *task.fields))

@@ -156,6 +156,10 @@ class Task(ABC):
         self.check_gold(rows, file, None)
         return {}
 
+    def corrected(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows whose first target people have corrected, without what the prediction has left of the others."""
+        return rows
+
     def new_settings(self, rows: pd.DataFrame) -> dict:
         """What a new task's section of params.yaml says beside that, of what only its kind has."""
         return {}

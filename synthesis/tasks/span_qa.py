@@ -112,6 +112,13 @@ class Task(base.Task):
             )
         return start
 
+    def corrected(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Without the starts of answers that are not there any more."""
+        if "answer_start" not in rows:
+            return rows
+        cases = zip(rows.context, rows.answer, rows.answer_start, strict=True)
+        return rows.assign(answer_start=[start if _stands(*case, start) else None for *case, start in cases])
+
     def new_settings(self, rows: pd.DataFrame) -> dict:
         return {"answers": "gold"}
 
@@ -272,6 +279,14 @@ def _answers(answer, start, place: str) -> tuple[list[str], list]:
     if len(starts) > 1 and len(starts) != len(answers):
         raise UserError(f"{place}: {len(answers)} answers, but answer_start has {len(starts)} numbers: mend the row")
     return answers, starts
+
+
+def _stands(context, answer, start) -> bool:
+    """Whether the context has the answer where it is said to start; of what is no text `check_gold` has to say more."""
+    if not isinstance(context, str) or not isinstance(answer, str) or not isinstance(start, str | int | float):
+        return True
+    number = pd.to_numeric(start, errors="coerce")
+    return number >= 0 and float(number).is_integer() and context.startswith(answer, int(number))
 
 
 def _whole(start, place: str) -> int:
