@@ -4,7 +4,7 @@
 
 Both serve the same fine-tuned MiniLM and are asked about the demo's reviews, a text a request, over as many connections
 as are named, each of which asks again as soon as it is answered. `plain` is what is usually written first: a FastAPI
-handler that runs the tokenizer and the torch model of transformers for each request. They take turns, and of each the
+handler that calls a pipeline of transformers for each request. They take turns, and of each the
 best of the repeats counts, because other programs can only make a run slower. The client runs on the same machine.
 Processor time, of a request, says the same where other programs take turns.
 """
@@ -22,13 +22,12 @@ from pathlib import Path
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PLAIN = """
-import sys, torch, uvicorn
+import sys, uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import pipeline
 
-tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
-model = AutoModelForSequenceClassification.from_pretrained(sys.argv[1]).eval()
+classify = pipeline("text-classification", sys.argv[1], device="cpu", top_k=None)
 app = FastAPI()
 
 class Asked(BaseModel):
@@ -36,10 +35,7 @@ class Asked(BaseModel):
 
 @app.post("/predict")
 def predict(asked: Asked):
-    with torch.inference_mode():
-        tokens = tokenizer(asked.inputs, truncation=True, max_length=128, return_tensors="pt")
-        scores = model(**tokens).logits.softmax(-1)[0].tolist()
-    return [{"label": model.config.id2label[i], "score": score} for i, score in enumerate(scores)]
+    return classify(asked.inputs, truncation=True)
 
 @app.get("/health")
 def health():
