@@ -6,6 +6,7 @@ Where gold rows alone were chosen, it is the student of the gold baseline. Besid
 rows alone takes the test, as in S3: it shows what the teacher's rows teach by themselves.
 """
 
+import numpy as np
 import pandas as pd
 
 from synthesis import files, transfer
@@ -16,6 +17,7 @@ from synthesis.mixing import GOLD, SYNTHETIC, mix
 from synthesis.params import Student as Settings
 from synthesis.run import Run, stage
 from synthesis.students import saved
+from synthesis.students.calibration import fit, logs, test
 from synthesis.students.folds import whole_budget
 from synthesis.students.lesson import Outcome, learn
 from synthesis.students.tuning import best_settings
@@ -25,17 +27,21 @@ def main(run: Run) -> None:
     paths, choice = run.paths, files.read_json(run.paths.choice)
     ships, settings = choice["ships"], run.student.changed(choice["picked"])
     written = transfer.final_rows(run)
-    alone, synthetic = teach(run, SYNTHETIC, written, settings)
+    own = tuned(run, SYNTHETIC, written, settings)
+    alone, synthetic = teach(run, SYNTHETIC, written, own)
     files.write(alone.predictions, paths.synthetic_predictions)
     files.write_csv(alone.curve, paths.synthetic_curve)
     if ships == GOLD:
+        own = run.student.changed(files.read_json(paths.metrics / "baseline.json")["picked"])
         final = keep_baseline(run)
     else:
-        outcome, final = (alone, synthetic) if ships == SYNTHETIC else teach(run, ships, written, settings)
+        own = own if ships == SYNTHETIC else tuned(run, ships, written, settings)
+        outcome, final = (alone, synthetic) if ships == SYNTHETIC else teach(run, ships, written, own)
         saved.save(outcome.student, run.task, paths.student)
         files.write(outcome.predictions, paths.final_predictions)
         files.write_csv(outcome.curve, paths.final_curve)
-    files.write_json({"ships": ships, **final, "synthetic": synthetic}, paths.metrics / "final.json")
+    calibrated = calibrate(run, ships, written, own)
+    files.write_json({"ships": ships, **final, **calibrated, "synthetic": synthetic}, paths.metrics / "final.json")
     files.write_json({"ships": ships, **worth(run)}, paths.worth)
 
 
@@ -44,12 +50,46 @@ def teach(run: Run, what: str, written: pd.DataFrame, settings: Settings) -> tup
     task, gold, seed = run.task, run.gold(), run.params.seed
     mixture = mix(what, task, written, whole_budget(gold), seed)
     selection = mixture.checkpoint(gold["selection"])
-    if tune := run.params.method.tune:
-        held_back = mix(what, task, written, gold["validation"], seed)  # tried on rows that are not learned
-        settings = best_settings(task, held_back.rows, gold, settings, tune)
     outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True)
     counts = {"synthetic_rows": len(mixture.synthetic), "gold_rows": len(mixture.gold)}
     return outcome, {"rows": sum(counts.values()), **counts, **outcome.metrics(task)}
+
+
+def tuned(run: Run, what: str, written: pd.DataFrame, settings: Settings) -> Settings:
+    """The settings that are best for this mixture, of those that method.tune names."""
+    if not (tune := run.params.method.tune):
+        return settings
+    gold = run.gold()
+    held_back = mix(what, run.task, written, gold["validation"], run.params.seed)  # tried on rows that are not learned
+    return best_settings(run.task, held_back.rows, gold, settings, tune)
+
+
+def calibrate(run: Run, ships: str, written: pd.DataFrame, settings: Settings) -> dict:
+    """Fit temperature and threshold on selection rows, and note them with what ships. Returns what is to be told.
+
+    Where it has learned the selection rows, a student that has not, but is like it in all else, answers them: that is
+    what scikit-learn's CalibratedClassifierCV does with `ensemble=False`. Kinds without labels have no calibration.
+    """
+    task, gold = run.task, run.gold()
+    if not task.can("labels"):
+        return {}
+    answers = files.read(run.paths.final_predictions).query("seed == 0")
+    if not (answers.split == "selection").any():
+        rows = mix(ships, task, written, gold["validation"], run.params.seed).rows
+        held_back = settings.changed({"seeds": 1})
+        answers = learn(task, rows, gold, held_back, run.last, gold["selection"].head(0)).predictions
+    labels = task.labels(gold["validation"])
+    logits, truth = logits_of(answers.query("split == 'selection'"), labels)
+    calibration = fit(logits, truth)
+    saved.calibrate(run.paths.student, task.name, calibration)
+    asked = files.read(run.paths.final_predictions).query("seed == 0 and split == 'test'")
+    return {"calibration": calibration._asdict() | {"rows": len(truth)} | test(calibration, *logits_of(asked, labels))}
+
+
+def logits_of(predictions: pd.DataFrame, labels: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits, (rows, labels), and the place of each row's label."""
+    chances = predictions[[f"p({label})" for label in labels]].to_numpy()
+    return logs(chances), predictions.label.map(labels.index).to_numpy()
 
 
 def worth(run: Run) -> dict:

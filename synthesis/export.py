@@ -1,12 +1,11 @@
 """Export: the student that ships becomes a folder that runs without torch and transformers, and builds into an image.
 
-Whether it answers as the student does is measured on selection rows, and so is the temperature of its probabilities.
+Whether it answers as the student does is measured on selection rows. The student's calibration goes with it.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import logging
 import os
 import shutil
@@ -18,7 +17,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from tokenizers import Tokenizer
 
 import synthesis
@@ -31,25 +29,26 @@ from synthesis.students import saved
 from synthesis.students.base import Graph
 
 LEAST = 0.98  # share of selection rows on which int8 must answer as the student does
-CODE = ["__init__.py", "students/spans.py", "service"]  # of this package, what an image needs
+# Of this package, what an image needs.
+CODE = ["__init__.py", "students/calibration.py", "students/spans.py", "service"]
 PACKAGES = ["fastapi", "numpy", "onnxruntime", "tokenizers", "uvicorn"]
-TEMPERATURES = 0.05, 20.0
 TIMED = 64  # rows
 
 
 def export(run: Run, int8: bool) -> dict:
-    """Write data/<task>/export, whole or not at all. Returns what was measured: metrics, and `seconds` that vary.
+    """Write data/<task>/export, whole or not at all, and metrics/<task>/export.json. Returns what that says.
 
     Raises UserError when there is no student, it cannot be exported, or int8 answers too differently.
     """
     paths, name = run.paths, run.task.name
     kept = saved.facts(paths.student, name)
     student = saved.load(paths.student, kept.student)
+    calibrated = saved.Calibrated(student, kept)
     if not hasattr(student, "graph"):
         raise UserError(f"task `{name}`: a student of kind {kept.student} cannot be exported: use `synthesis predict`")
     selection = files.read(paths.gold("selection"))
     inputs = run.task.inputs(selection)
-    expected, graph = student.predict(inputs), student.graph()
+    expected, graph = calibrated.predict(inputs), student.graph()
     with TemporaryDirectory(dir=paths.data, prefix=".export-") as place:
         draft = Path(place) / "export"
         draft.mkdir()
@@ -59,22 +58,21 @@ def export(run: Run, int8: bool) -> dict:
             facts["int8"] = True
         files.write_json(facts, draft / "export.json")
         engine = Engine(draft)
-        raw = engine.read(inputs)
-        measured = compare(expected, engine.settle(raw))
+        measured = compare(expected, engine.predict(inputs))
         if int8 and measured["agreement"] < LEAST:
             raise UserError(
                 f"task `{name}`: int8 answers as the student does to {100 * measured['agreement']:.1f}% of selection "
                 f"rows only, and {100 * LEAST:.0f}% are asked for: export without --int8"
             )
-        facts["temperature"] = temperature(run, raw, kept.labels)
-        files.write_json(facts, draft / "export.json")
         _add_code(draft)
-        rates = _rates({"torch": student.predict, "onnxruntime": engine.predict}, inputs)
+        rates = _rates({"torch": calibrated.predict, "onnxruntime": engine.predict}, inputs)
         size = (draft / "model.onnx").stat().st_size
         shutil.rmtree(paths.export, ignore_errors=True)
         os.replace(draft, paths.export)
-    fixed = {"rows": len(inputs), **measured, "temperature": facts["temperature"], "int8": int(int8), "bytes": size}
-    return {"metrics": fixed, "rows_per_second": rates}
+    fitted = {"temperature": kept.temperature, "threshold": kept.threshold} if kept.labels else {}
+    metrics = {"rows": len(inputs), **measured, **fitted, "int8": int(int8), "bytes": size, "rows_per_second": rates}
+    files.write_json(metrics, paths.metrics / "export.json")
+    return metrics
 
 
 def compare(expected: Sequence, answers: Sequence) -> dict[str, float]:
@@ -87,28 +85,6 @@ def compare(expected: Sequence, answers: Sequence) -> dict[str, float]:
         same = np.array([one[:-1] == other[:-1] for one, other in pairs])
         differences = np.array([abs(one[-1] - other[-1]) for one, other in pairs])
     return {"agreement": round(float(same.mean()), 4), "largest_difference": round(float(differences.max()), 6)}
-
-
-def temperature(run: Run, logits: np.ndarray, labels: list[str]) -> float:
-    """What logits are divided by, so that probabilities are as likely as can be on selection rows (Guo et al., 2017).
-
-    It is 1 where there is nothing to fit on: without labels; where the student has learned the selection rows; and
-    where it answers them all right, which no temperature is too low for.
-    """
-    predictions = files.read(run.paths.final_predictions)
-    if not labels or not (predictions.split == "selection").any():
-        return 1.0
-    truth = files.read(run.paths.gold("selection")).label.map(labels.index).to_numpy()
-    if (logits.argmax(1) == truth).all():
-        return 1.0
-    logits = logits.astype(float)
-
-    def loss(log: float) -> float:
-        scaled = logits / np.exp(log)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(truth)), truth]).mean())
-
-    return round(float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x)), 4)
 
 
 def write(graph: Graph, kept: saved.Facts, folder: Path) -> dict:
@@ -138,7 +114,8 @@ def write(graph: Graph, kept: saved.Facts, folder: Path) -> dict:
         "mark": graph.tokenizer.sep_token or "",
         "pad": graph.tokenizer.pad_token_id,
         "outputs": list(graph.outputs),
-        "temperature": 1.0,
+        "temperature": kept.temperature,
+        "threshold": kept.threshold,
         "int8": False,
     }
 
@@ -222,22 +199,15 @@ def _rates(ways: dict[str, Callable], inputs: list) -> dict[str, dict[str, float
     return rates
 
 
-def write_metrics(run: Run, measured: dict) -> None:
-    """What equal runs have in common becomes metrics, what differs a log."""
-    files.write_json(measured["metrics"], run.paths.metrics / "export.json")
-    files.write_json({"rows_per_second": measured["rows_per_second"]}, run.paths.logs / "export.json")
-
-
-def summary(folder: Path, measured: dict) -> str:
+def summary(folder: Path, metrics: dict) -> str:
     """What was measured, for people."""
-    metrics, rates = measured["metrics"], measured["rows_per_second"]
-    facts = json.loads((folder / "export.json").read_text(encoding="utf-8"))
-    fitted = "fitted on selection rows" if metrics["temperature"] != 1 else "nothing to fit it on: see docs/service.md"
     lines = [
         f"{folder}: {metrics['bytes'] / 1e6:.1f} MB{', int8' if metrics['int8'] else ''}",
         f"agreement with the student on {metrics['rows']} selection rows: {100 * metrics['agreement']:.1f}%, "
         f"probabilities differ by {metrics['largest_difference']:.6f} at most",
-        *([f"temperature: {metrics['temperature']} ({fitted})"] if facts["labels"] else []),
-        *(f"{way}: {each['1']:.0f} rows/s one at a time, {each['32']:.0f} by 32" for way, each in rates.items()),
     ]
+    if "temperature" in metrics:
+        lines.append(f"temperature {metrics['temperature']}, threshold {metrics['threshold']}")
+    for way, rate in metrics["rows_per_second"].items():
+        lines.append(f"{way}: {rate['1']:,.0f} rows/s one at a time, {rate['32']:,.0f} by 32")
     return "\n".join(lines)

@@ -47,11 +47,12 @@ class GoldSource(Section):
 
 
 class Card(Section):
-    """What the dataset card says and nothing else can know."""
+    """What the cards of rows and student say and nothing else can know."""
 
     language: str | None = None
     license: str | None = None
     gold_license: str | None = None
+    student_license: str | None = None
 
 
 class Corpus(Section):

@@ -1,4 +1,6 @@
-"""Publishing: the final data, what was rejected, and the card, as a dataset repository of the Hugging Face hub."""
+"""Publishing on the Hugging Face hub: the final data, what was rejected, and the card, as a dataset repository; or the
+student and its card, as a model repository.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ from huggingface_hub import DatasetCard, HfApi, get_token
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from synthesis import UserError, files
+from synthesis import UserError, files, student_card
 from synthesis import card as dataset
+from synthesis.models.load import fingerprint
 from synthesis.run import Run
 
 
@@ -62,20 +65,51 @@ def _card(run: Run) -> DatasetCard:
     return card
 
 
-def push(folder: Path, repo: str) -> str:
-    """Commit the folder's files and return where. Tables that were published before and are no more are deleted."""
+def lay_out_student(folder: Path, run: Run, repo: str) -> None:
+    """Write to `folder` the student that ships, its ONNX where there is one, and its card.
+
+    What `transformers.pipeline` loads has its calibration in its weights. Raises UserError where nobody could load what
+    would be published.
+    """
+    from synthesis.students import saved
+
+    paths, name = run.paths, run.task.name
+    kept = saved.facts(paths.student, name)
+    student = saved.load(paths.student, kept.student)
+    made_of = files.read_json(paths.export / "export.json")["student"] if paths.export.is_dir() else ""
+    exported, pipeline = made_of == fingerprint(str(paths.student)), getattr(student, "pipeline", None)
+    if not exported and not pipeline and hasattr(student, "graph"):
+        raise UserError(
+            f"a student of kind {kept.student} is published as ONNX, and {paths.export} is "
+            f"{'that of another student' if made_of else 'missing'}: run `synthesis export {name}`"
+        )
+    if pipeline:
+        student.calibrate(kept.calibration)
+        saved.save(student, run.task, folder)
+    else:
+        files.copy(paths.student, folder)
+    if exported:
+        files.copy(paths.export, folder / "onnx")
+    (folder / "README.md").write_text(student_card.render(run, kept, repo, pipeline, exported), encoding="utf-8")
+
+
+def push(folder: Path, repo: str, kind: str = "dataset") -> str:
+    """Commit the folder's files to a repository of this kind and return where.
+
+    Tables that were published before and are no more are deleted.
+    """
     token = get_token()
     if not token:
         raise UserError("the hub wants a token: `hf auth login`, or HF_TOKEN in the environment")
     api = HfApi(token=token)
     try:
-        api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
+        api.create_repo(repo, repo_type=kind, private=True, exist_ok=True)
         commit = api.upload_folder(
             repo_id=repo,
             folder_path=folder,
-            repo_type="dataset",
+            repo_type=kind,
             delete_patterns="*.parquet",
-            commit_message="Rows and card",
+            commit_message="Rows and card" if kind == "dataset" else "Student and card",
         )
     except Exception as error:  # which one depends on the HTTP client that the hub library is built on
         raise UserError(f"{repo}: {' '.join(str(error).split()).replace(token, '***')}") from None

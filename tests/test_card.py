@@ -2,15 +2,22 @@
 
 import base64
 import json
+import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from synthesis import UserError, card, files
-from synthesis.publish import lay_out
+from synthesis.models.load import fingerprint
+from synthesis.publish import lay_out, lay_out_student
 from synthesis.run import Run
+from synthesis.students import saved
+from synthesis.students.calibration import Calibration
+from tests.test_export import finetuned, probe
+from tests.test_student import models  # noqa: F401
 
 TOKEN = "hf_secret0123456789"
 FILES = ["README.md", "default/train.parquet", "rejected/rejected.parquet"]
@@ -157,3 +164,46 @@ def test_publish_says_what_is_wrong(repository, words, message):
 
 def test_cells_stay_cells():
     assert card.cell("a|b\n<b> \\") == "a\\|b &lt;b> \\\\"
+
+
+def test_a_student_is_published_so_that_a_pipeline_loads_it(repository, inside, models, tmp_path):  # noqa: F811
+    """It answers as `predict` does, calibrated, without knowing of it; and the card says what the run's numbers are."""
+    from transformers import pipeline
+
+    run = inside(repository, "reviews")
+    shutil.rmtree(run.paths.student)
+    labels = ["negative", "positive"]
+    saved.save(finetuned(models["bert"], "classification", labels), run.task, run.paths.student)
+    saved.calibrate(run.paths.student, "reviews", Calibration(0.5, 0.4))
+    lay_out_student(tmp_path / "hub", run, "me/reviews")
+    kept = saved.facts(run.paths.student, "reviews")
+    student, published = saved.load(run.paths.student, kept.student), pipeline("text-classification", tmp_path / "hub")
+    texts = files.read(run.paths.gold("test")).text.tolist()[:10]
+    expected = saved.Calibrated(student, kept).predict(texts)
+    answers = published(texts, top_k=None, truncation=True)
+    found = [[{one["label"]: one["score"] for one in answer}[label] for label in labels] for answer in answers]
+    assert np.allclose(found, expected, atol=1e-5) and not np.allclose(found, student.predict(texts), atol=1e-3)
+    text = (tmp_path / "hub" / "README.md").read_text()
+    final = files.read_json("metrics/reviews/final.json")
+    low, value, high = (100 * final["test"][key] for key in ("low", "accuracy", "high"))
+    assert f"| {final['synthetic_rows']} | {final['gold_rows']} | {value:.1f} [{low:.1f}, {high:.1f}] |" in text
+    [writer] = set(files.read(run.paths.train(2)).model)
+    for said in ('pipeline("text-classification", "me/reviews"', writer, files.sha256(run.paths.train(2)), "leak",
+                 "What ships has learned", "## Licences"):  # fmt: skip
+        assert said in text, said
+
+
+def test_a_student_that_no_pipeline_loads(repository, inside, models, tmp_path):  # noqa: F811
+    done = repository.command("publish", "reviews", "me/reviews", "--student", "--dry-run").stdout
+    assert "student.json" in done and "README.md" in done and done.endswith("nothing was sent to me/reviews\n")
+    run = inside(repository, "reviews")
+    shutil.rmtree(run.paths.student)
+    saved.save(probe(models["bert"], "classification"), run.task, run.paths.student)
+    message = "a student of kind probe is published as ONNX, and data/reviews/export is missing: run `synthesis export"
+    with pytest.raises(UserError, match=message):
+        lay_out_student(tmp_path / "hub", run, "me/reviews")
+    run.paths.export.mkdir()
+    files.write_json({"student": fingerprint(str(run.paths.student))}, run.paths.export / "export.json")
+    lay_out_student(tmp_path / "hub", run, "me/reviews")
+    assert (tmp_path / "hub/onnx/export.json").is_file()
+    assert "Engine" in (tmp_path / "hub/README.md").read_text()

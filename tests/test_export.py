@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
 from synthesis import UserError, export, files, params
 from synthesis.paths import Paths
 from synthesis.run import Run
 from synthesis.service.engine import Engine
 from synthesis.students import saved
+from synthesis.students.calibration import CERTAIN, Calibration, fit, logs
 from synthesis.tasks import classification, pair, span_qa
 from tests.conftest import ROOT
 from tests.test_student import FILLER, NAMES, WORDS, alone, models  # noqa: F401
@@ -47,7 +49,7 @@ def rows(kind: str, count: int, longest: int) -> pd.DataFrame:
     return table.assign(id=[str(place) for place in range(count)], label=[NAMES[place % 3] for place in range(count)])
 
 
-def finetuned(model, kind):
+def finetuned(model, kind, names=NAMES):
     import torch
     from transformers import AutoModelForQuestionAnswering, AutoModelForSequenceClassification
 
@@ -59,8 +61,8 @@ def finetuned(model, kind):
     tokenizer = load_tokenizer(model, 40)
     if kind == "span_qa":
         return Reader(load_model(AutoModelForQuestionAnswering, model), tokenizer)
-    labels = {"id2label": dict(enumerate(NAMES)), "label2id": {name: place for place, name in enumerate(NAMES)}}
-    return FineTuned(NAMES, load_model(AutoModelForSequenceClassification, model, **labels), tokenizer)
+    labels = {"id2label": dict(enumerate(names)), "label2id": {name: place for place, name in enumerate(names)}}
+    return FineTuned(names, load_model(AutoModelForSequenceClassification, model, **labels), tokenizer)
 
 
 def probe(model, kind):
@@ -91,13 +93,12 @@ def setfit(model, kind):
 STUDENTS = {"finetune": finetuned, "probe": probe, "setfit": setfit}
 
 
-def made(kind: str, student, asked: pd.DataFrame, learned: bool = False) -> Run:
+def made(kind: str, student, asked: pd.DataFrame) -> Run:
     """What `dvc repro` leaves of a task `t`, in the working folder."""
     task = KINDS[kind].Task("t", params.Task.model_construct(kind=kind, words={}, gold=Gold()))
     run = Run(task, None, Paths("t"))
     saved.save(student, task, run.paths.student)
     files.write(asked, run.paths.gold("selection"))
-    files.write(pd.DataFrame({"split": ["test"] if learned else ["selection", "test"]}), run.paths.final_predictions)
     return run
 
 
@@ -130,13 +131,17 @@ def close(one, other) -> None:
 def test_an_export_answers_as_the_student(models, tmp_path, name, kind, model):  # noqa: F811
     student = STUDENTS[name](models[model], kind)
     asked = rows(kind, 70, 120 if kind == "span_qa" else 60)
-    run = made(kind, student, asked, learned=True)
+    run = made(kind, student, asked)
     inputs = run.task.inputs(asked)
     expected = student.predict(inputs)
     close(expected, saved.load(run.paths.student, saved.facts(run.paths.student, "t").student).predict(inputs))
+    if run.task.can("labels"):
+        saved.calibrate(run.paths.student, "t", Calibration(0.7))
+        expected = softmax(np.log(expected) / 0.7, axis=1)
     measured = export.export(run, int8=False)
-    assert measured["metrics"]["agreement"] == 1 and measured["metrics"]["largest_difference"] < 2e-5
-    assert measured["metrics"]["temperature"] == 1, "selection rows were learned"
+    assert measured["agreement"] == 1 and measured["largest_difference"] < 2e-5
+    assert measured == json.loads((run.paths.metrics / "export.json").read_text())
+    assert set(measured["rows_per_second"]) == {"torch", "onnxruntime"}
     engine = Engine(run.paths.export)
     together = engine.predict(inputs)
     close(expected, together)
@@ -159,23 +164,38 @@ def test_an_export_answers_as_the_student(models, tmp_path, name, kind, model): 
     assert [path.name for path in run.paths.data.iterdir() if path.name.startswith(".")] == []
 
 
-@pytest.mark.parametrize("true", [0.5, 3.0])
-def test_the_temperature_is_found_again(tmp_path, monkeypatch, true):
-    """Labels are drawn from the softmax of logits / true, so that this is what makes them likeliest."""
-    monkeypatch.chdir(tmp_path)
-    random = np.random.default_rng(0)
-    logits = random.normal(size=(20_000, 3)).astype("float32") * 2
-    raised = np.exp(logits / true)
-    chances = (raised / raised.sum(1, keepdims=True)).cumsum(1)
-    drawn = (random.random((20_000, 1)) > chances[:, :2]).sum(1)
-    run = Run(type("T", (), {"name": "t"}), None, Paths("t"))
-    files.write(pd.DataFrame({"label": np.array(NAMES)[drawn]}), run.paths.gold("selection"))
-    files.write(pd.DataFrame({"split": ["selection"]}), run.paths.final_predictions)
-    assert export.temperature(run, logits, NAMES) == pytest.approx(true, rel=0.05)
-    files.write(pd.DataFrame({"label": np.array(NAMES)[logits.argmax(1)]}), run.paths.gold("selection"))
-    assert export.temperature(run, logits, NAMES) == 1, "all are right, and none is too sure"
-    files.write(pd.DataFrame({"split": ["test"]}), run.paths.final_predictions)
-    assert export.temperature(run, logits, NAMES) == 1, "they were learned"
+def drawn(logits: np.ndarray, true: Calibration) -> np.ndarray:
+    """Labels that are as likely as the calibration says."""
+    chances = true.apply(logits).cumsum(1)
+    return (np.random.default_rng(1).random((len(logits), 1)) > chances[:, :-1]).sum(1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "true"),
+    [(3, Calibration(0.5)), (3, Calibration(3.0)), (2, Calibration(2.0, 0.3)), (2, Calibration(0.7))],
+)
+def test_a_calibration_is_found_again(labels, true):
+    logits = np.random.default_rng(0).normal(size=(20_000, labels)).astype("float32") * 2
+    found = fit(logits, drawn(logits, true))
+    assert found.temperature == pytest.approx(true.temperature, rel=0.05)
+    assert found.threshold == pytest.approx(true.threshold, abs=0.02) and (found.threshold == 0.5) == (true[1] == 0.5)
+    assert fit(logits, logits.argmax(1)) == fit(logits[:0], np.empty(0, int)) == Calibration(), "nothing to fit it on"
+
+
+def test_a_threshold_needs_more_than_chance():
+    """Of many small sets of rows without a lean, about one in twenty shows one by chance."""
+    random, moved = np.random.default_rng(0), 0
+    for _ in range(100):
+        logits = random.normal(size=(60, 2))
+        moved += fit(logits, (random.random(60) > softmax(logits, axis=1)[:, 0]).astype(int)).threshold != 0.5
+    assert CERTAIN == 3.84 and moved <= 12
+
+
+def test_the_likeliest_label_is_the_one_that_the_threshold_gives():
+    chances = np.array([[0.9, 0.1], [0.71, 0.29], [0.69, 0.31], [0.2, 0.8], [1.0, 0.0]])
+    answers = Calibration(1.0, 0.3).apply(logs(chances))
+    assert answers.argmax(1).tolist() == [0, 0, 1, 1, 0] and np.allclose(answers.sum(1), 1) and answers[4, 1] == 0
+    assert np.allclose(Calibration().apply(logs(chances)), chances)
 
 
 @pytest.mark.slow
@@ -187,7 +207,7 @@ def test_int8_is_refused_when_its_answers_differ(models, tmp_path, monkeypatch):
         export.export(run, int8=True)
     assert not run.paths.export.exists()
     monkeypatch.setattr(export, "LEAST", 0)
-    small = export.export(run, int8=True)["metrics"]
+    small = export.export(run, int8=True)
     assert small["int8"] == 1 and small["agreement"] > 0.5 and Engine(run.paths.export).facts["int8"]
 
 

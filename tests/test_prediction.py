@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from synthesis import UserError
 from synthesis.prediction.reading import Table
+from synthesis.students.calibration import Calibration, logs
 from tests.conftest import LOCAL
 
 TEXTS = ["A superb film, and a moving one.", 'Dull. "Awful", even.', "Weak,\nfrom start to end.", "Größer als alles."]
@@ -86,7 +87,11 @@ def test_the_answers_are_those_of_evaluate(reproduced, tmp_path):
     known = pd.read_parquet(reproduced.folder / "data/reviews/predictions.parquet").query("split == 'test'")
     known = known.set_index("id").loc[out.index]
     assert len(out) == 80 and (out.predicted_label == known.predicted).all() and (out.label == known.label).all()
-    assert (out["predicted_p(positive)"] - known["p(positive)"]).abs().max() < 1e-6
+    facts = json.loads((reproduced.folder / "data/reviews/student/student.json").read_text())
+    fitted = json.loads((reproduced.folder / "metrics/reviews/final.json").read_text())["calibration"]
+    assert facts["temperature"] == fitted["temperature"] != 1 and fitted["rows"] == 30, "it is fitted on selection"
+    chances = Calibration(facts["temperature"], facts["threshold"]).apply(logs(known[["p(negative)", "p(positive)"]]))
+    assert (out["predicted_p(positive)"] - chances[:, 1]).abs().max() < 1e-5
 
 
 def test_answers_in_contexts(all_kinds, tmp_path):

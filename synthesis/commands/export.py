@@ -27,6 +27,4 @@ def export(
     from synthesis.run import Run
 
     run = Run.of(task)
-    measured = exporting.export(run, int8)
-    exporting.write_metrics(run, measured)
-    print(exporting.summary(run.paths.export, measured))
+    print(exporting.summary(run.paths.export, exporting.export(run, int8)))

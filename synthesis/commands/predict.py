@@ -76,7 +76,7 @@ def predict(
         student = Engine(folder)
         form = student.form
     else:
-        student = saved.load(folder, facts.student)
+        student = saved.Calibrated(saved.load(folder, facts.student), facts)
     try:
         counts = prediction.predict(run.task, student, form, table, written, columns, new)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""`synthesis publish`: a task's rows and their card, to the Hugging Face hub."""
+"""`synthesis publish`: a task's rows and their card, or its student, to the Hugging Face hub."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,25 +9,38 @@ from typer import Argument, Option
 
 def publish(
     task: Annotated[str, Argument(metavar="TASK", help="The task.")],
-    repo: Annotated[str, Argument(metavar="OWNER/NAME", help="The dataset repository of the hub.")],
+    repo: Annotated[str, Argument(metavar="OWNER/NAME", help="The repository of the hub.")],
     dry_run: Annotated[bool, Option("--dry-run", help="List what would leave this machine, and send nothing.")] = False,
     gold: Annotated[bool, Option("--gold", help="Publish the gold rows as well.")] = False,
+    student: Annotated[
+        bool, Option("--student", help="Publish the student that ships and its model card, in the place of rows.")
+    ] = False,
 ) -> None:
-    """Publish a task's rows and dataset card on the Hugging Face hub.
+    """Publish a task's rows and dataset card, or its student, on the Hugging Face hub.
 
     The rows are the final ones, and those that were rejected; gold rows stay here unless you say --gold. A repository
     that does not exist is made, private until its owner changes that. The hub's token is that of `hf auth login`, or
     HF_TOKEN.
 
+    With --student it is a model repository: a fine-tuned classifier, which `transformers.pipeline` loads, or what
+    `synthesis export` wrote of another student; and a card that says how it was made, what it is worth, and what gold
+    rows and the teacher contributed.
+
     Example: synthesis publish reviews me/reviews --dry-run
     """
-    from synthesis.publish import check_name, lay_out, push
+    from synthesis import UserError
+    from synthesis.publish import check_name, lay_out, lay_out_student, push
     from synthesis.run import Run
 
     check_name(repo)
+    if student and gold:
+        raise UserError("--gold publishes rows, and --student does not: use one of them")
     with TemporaryDirectory() as name:
         folder = Path(name)
-        lay_out(folder, Run.of(task), gold)
+        if student:
+            lay_out_student(folder, Run.of(task), repo)
+        else:
+            lay_out(folder, Run.of(task), gold)
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             print(f"{file.stat().st_size:>12,}  {file.relative_to(folder).as_posix()}")
-        print(f"nothing was sent to {repo}" if dry_run else push(folder, repo))
+        print(f"nothing was sent to {repo}" if dry_run else push(folder, repo, "model" if student else "dataset"))

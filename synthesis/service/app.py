@@ -98,7 +98,7 @@ def create(engine: Engine) -> FastAPI:
 
     @app.get("/info")
     async def info() -> dict:
-        told = ("task", "answer", "reads", "labels", "max_tokens", "temperature", "int8")
+        told = ("task", "answer", "reads", "labels", "max_tokens", "temperature", "threshold", "int8")
         limits = {"max_client_batch_size": INPUTS, "max_body_bytes": BODY, "max_characters": CHARACTERS}
         return {name: engine.facts[name] for name in told} | limits
 

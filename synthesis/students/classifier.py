@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from synthesis.models.load import load_model, load_tokenizer
 from synthesis.students.base import Examples, Graph, Lesson
+from synthesis.students.calibration import Calibration
 from synthesis.students.forward import forward, tokenize
 from synthesis.students.training import Course, Trained, accelerator, repeatable, train
 
@@ -23,6 +25,7 @@ WEIGHED = True
 class FineTuned(Trained):
     """A fine-tuned encoder. See students.base.Student for the fields they share."""
 
+    pipeline: ClassVar[str] = "text-classification"  # of transformers, which loads what `save` writes
     names: list[str]
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -52,6 +55,14 @@ class FineTuned(Trained):
 
     def graph(self) -> Graph:
         return Graph(self.model, self.tokenizer)
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Put temperature and threshold into the last layer, for those who load the model without knowing of them."""
+        last = [part for part in self.model.modules() if isinstance(part, Linear)][-1]
+        last.weight.data /= calibration.temperature
+        last.bias.data /= calibration.temperature
+        if calibration != Calibration(calibration.temperature):
+            last.bias.data[1] += calibration.shift
 
     def save(self, folder) -> None:
         """Write a folder that `transformers.pipeline("text-classification", folder)` loads."""
