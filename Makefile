@@ -7,7 +7,7 @@ SYNTHESIS := $(BIN)/synthesis
 
 .DEFAULT_GOAL := help
 .PHONY: help run record test test-slow lint ci new-task estimate arms prompts budgets publish
-.PHONY: bench-teacher bench-local bench-filters bench-student bench-corpus bench-serve clean
+.PHONY: bench-teacher bench-local bench-filters bench-student bench-corpus bench-predict bench-serve clean
 
 ## help: list the targets
 help:
@@ -96,6 +96,10 @@ bench-student: .venv/installed
 ## bench-corpus FILE=PATH [OPTIONS="--column NAME ..."]: sentences a second from a corpus to questions, beside spaCy's loop
 bench-corpus: .venv/installed
 	@$(BIN)/python -m benchmarks.corpus "$(FILE)" $(OPTIONS)
+
+## bench-predict [OPTIONS="--rows 10000000"]: rows a second and memory of `synthesis predict`, beside what the student takes
+bench-predict: .venv/installed
+	@$(BIN)/python -m benchmarks.predict $(OPTIONS)
 
 ## bench-serve [OPTIONS="--seconds 10"]: requests a second of an exported student, beside a plain endpoint on torch
 bench-serve: .venv/installed

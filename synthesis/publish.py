@@ -84,13 +84,15 @@ def lay_out_student(folder: Path, run: Run, repo: str) -> None:
             f"{'that of another student' if made_of else 'missing'}: run `synthesis export {name}`"
         )
     if pipeline:
-        student.calibrate(kept.calibration)
+        if kept.labels:
+            student.calibrate(kept.calibration)
         saved.save(student, run.task, folder)
     else:
         files.copy(paths.student, folder)
     if exported:
         files.copy(paths.export, folder / "onnx")
-    (folder / "README.md").write_text(student_card.render(run, kept, repo, pipeline, exported), encoding="utf-8")
+    text = student_card.render(run, kept, repo, student if pipeline else None, exported)
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def push(folder: Path, repo: str, kind: str = "dataset") -> str:

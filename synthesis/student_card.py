@@ -16,17 +16,18 @@ from synthesis.report import recipe, worth
 from synthesis.report.results import gather
 from synthesis.report.tables import in_words
 from synthesis.run import Run
+from synthesis.students.base import Student
 from synthesis.students.saved import Facts
 
 TEMPLATE = Path(__file__).with_name("student_card.md")
 ANSWERS = {"span": "a span of the context", "text": "a text"}
 
 
-def render(run: Run, kept: Facts, repo: str, pipeline: str | None, exported: bool) -> str:
+def render(run: Run, kept: Facts, repo: str, student: Student | None, exported: bool) -> str:
     """The card of what ships. Raises UserError when an earlier stage has not run.
 
-    kept: what the student is. pipeline: of transformers, that loads it; None where none does. exported: whether its
-    ONNX lies beside it.
+    kept: what the student is. student: one that a pipeline of transformers loads; None where none does. exported:
+    whether its ONNX lies beside it.
     """
     task, paths, card = run.task, run.paths, run.settings.card
     rows = files.read(paths.train(run.last))
@@ -39,8 +40,8 @@ def render(run: Run, kept: Facts, repo: str, pipeline: str | None, exported: boo
     )
     environment.filters |= {"cell": cell, "count": lambda value: "unknown" if value is None else f"{value:,}"}
     texts = [f"A {column}." for column in kept.reads]
-    pair = dict(zip(("text", "text_pair"), texts, strict=False))
-    synthetic = final["synthetic"]
+    asked = tuple(texts) if len(texts) > 1 else texts[0]
+    pipeline = student and student.pipeline
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         metadata=_metadata(run, kept, repo, model, final, pipeline),
         name=task.name,
@@ -52,15 +53,16 @@ def render(run: Run, kept: Facts, repo: str, pipeline: str | None, exported: boo
         verdict=worth.sentences(gather(run)),
         pipeline=pipeline,
         exported=exported,
-        example=repr(pair if len(texts) > 1 else texts[0]),
-        onnx_example=repr(tuple(texts) if len(texts) > 1 else texts[0]),
+        example=repr(student and student.call(asked)),
+        onnx_example=repr(asked),
+        labelled=bool(kept.labels),
         calibration=final.get("calibration"),
         metric=task.metric,
         metric_name=in_words(task.metric),
         students={
             f"{worth.LEARNED[final['ships']]}: this student": final,
             "gold rows alone": baseline | {"synthetic_rows": 0, "gold_rows": baseline["rows"]},
-            "synthetic rows alone": synthetic,
+            "synthetic rows alone": final["synthetic"],
         },
         final=final,
         gold=gold,

@@ -247,6 +247,11 @@ def test_a_saved_folder_answers_alike(taught, tmp_path, kind):
     assert [text for text, _ in student.predict(sources)] == told
     config = json.loads((tmp_path / "saved" / "generation_config.json").read_text())
     assert config["max_new_tokens"] == 6
+    assert (student.pipeline is None) == whole
+    if student.pipeline:
+        published = transformers.pipeline(student.pipeline, str(tmp_path / "saved"), device="cpu")
+        [answer] = published(student.call(sources[0]), return_full_text=False)
+        assert answer["generated_text"].strip() == told[0].strip()
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])

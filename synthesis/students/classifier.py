@@ -56,6 +56,10 @@ class FineTuned(Trained):
     def graph(self) -> Graph:
         return Graph(self.model, self.tokenizer)
 
+    def call(self, asked: str | tuple[str, str]) -> str | dict[str, str]:
+        """What the pipeline is called with."""
+        return asked if isinstance(asked, str) else dict(zip(("text", "text_pair"), asked, strict=True))
+
     def calibrate(self, calibration: Calibration) -> None:
         """Put temperature and threshold into the last layer, for those who load the model without knowing of them."""
         last = [part for part in self.model.modules() if isinstance(part, Linear)][-1]

@@ -50,6 +50,15 @@ class Generator(Trained):
         return self.turns.tokenizer
 
     @property
+    def pipeline(self) -> str | None:
+        """What of transformers loads the folder that `save` writes: for an encoder-decoder there is no pipeline."""
+        return None if self.model.config.is_encoder_decoder else "text-generation"
+
+    def call(self, source: str) -> str | list[dict]:
+        """What that is called with."""
+        return [{"role": "user", "content": source}] if self.tokenizer.chat_template else f"{source}\n"
+
+    @property
     def parameters(self) -> int:
         """Half of an encoder-decoder's: a token passes through one of its sides (Brown et al., 2020, appendix D)."""
         count = self.model.num_parameters()
