@@ -206,6 +206,8 @@ def summary(folder: Path, metrics: dict) -> str:
         f"agreement with the student on {metrics['rows']} selection rows: {100 * metrics['agreement']:.1f}%, "
         f"probabilities differ by {metrics['largest_difference']:.6f} at most",
     ]
+    if metrics["int8"]:
+        lines.append("int8: what else is read at the same time changes probabilities, and now and then a label")
     if "temperature" in metrics:
         lines.append(f"temperature {metrics['temperature']}, threshold {metrics['threshold']}")
     for way, rate in metrics["rows_per_second"].items():

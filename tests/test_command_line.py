@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import ROOT
 
 COMMANDS = ["new-task", "estimate", "tune", "worth", "compare", "study", "lineage", "predict", "export", "serve"]
-COMMANDS += ["publish"]
+COMMANDS += ["publish", "mine-feedback"]
 GROUPS = {"store": ["info", "prune", "export", "import"], "batches": ["list", "cancel"]}
 SLOW = "pandas", "pydantic", "torch", "sklearn", "transformers", "dvc", "matplotlib", "huggingface_hub", "openai"
 SLOW += "fastapi", "uvicorn", "onnxruntime", "pyarrow"

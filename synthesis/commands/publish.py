@@ -16,9 +16,9 @@ def publish(
         bool, Option("--student", help="Publish the student that ships and its model card, in the place of rows.")
     ] = False,
 ) -> None:
-    """Publish a task's rows and dataset card, or its student, on the Hugging Face hub.
+    """Publish a task's rows, or its student, on the Hugging Face hub.
 
-    The rows are the final ones, and those that were rejected; gold rows stay here unless you say --gold. A repository
+    The rows, with their dataset card, are the final ones, and those that were rejected; gold rows stay here unless you say --gold. A repository
     that does not exist is made, private until its owner changes that. The hub's token is that of `hf auth login`, or
     HF_TOKEN.
 
