@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Typer
 
-app = Typer(help="List or cancel the open batches of the provider openai-batch.")
+app = Typer(help="List or cancel open batches of the provider openai-batch.")
 
 
 @app.command("list")

@@ -18,7 +18,7 @@ HEAD = ["task", "stage", "requests", "stored", "tokens in", "tokens out", "dolla
 def estimate(
     tasks: Annotated[list[str] | None, Argument(metavar="TASK", help="By default those that params.yaml runs.")] = None,
 ) -> None:
-    """Estimate what the teacher will cost, before anything is spent.
+    """Estimate what the teacher will cost, before it is asked.
 
     It counts requests, tokens, dollars and time, stage by stage, and asks nobody. What earlier runs have left is used:
     labels, rationales, errors, and answers in the response store.

@@ -22,7 +22,7 @@ def mine_feedback(
         ),
     ] = None,
 ) -> None:
-    """Make gold rows of the next run out of corrected predictions.
+    """Make gold rows out of corrected predictions.
 
     Each row of FILE that has a correction is taken as right, whether it differs from what was predicted or not; rows
     whose correction is empty are left out. The new rows are put into data/gold/TASK/feedback.jsonl, from where

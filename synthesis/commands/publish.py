@@ -16,11 +16,11 @@ def publish(
         bool, Option("--student", help="Publish the student that ships and its model card, in the place of rows.")
     ] = False,
 ) -> None:
-    """Publish a task's rows, or its student, on the Hugging Face hub.
+    """Publish a task's rows, or its student, on the hub.
 
-    The rows, with their dataset card, are the final ones, and those that were rejected; gold rows stay here unless you say --gold. A repository
-    that does not exist is made, private until its owner changes that. The hub's token is that of `hf auth login`, or
-    HF_TOKEN.
+    The rows, with their dataset card, are the final ones, and those that were rejected; gold rows stay here unless you
+    say --gold. A repository of the Hugging Face hub that does not exist is made, private until its owner changes that.
+    The hub's token is that of `hf auth login`, or HF_TOKEN.
 
     With --student it is a model repository: a fine-tuned classifier, which `transformers.pipeline` loads, or what
     `synthesis export` wrote of another student; and a card that says how it was made, what it is worth, and what gold

@@ -14,7 +14,7 @@ def serve(
         int | None, Option(min=1, help="That the model uses; by default as many as there are processors.")
     ] = None,
 ) -> None:
-    """Serve what `synthesis export` wrote, until Ctrl-C or SIGTERM.
+    """Serve what `synthesis export` wrote, until it is stopped.
 
     POST /predict takes the JSON of text-embeddings-inference. There are /health, /info and /metrics, and at / a page to
     try it.

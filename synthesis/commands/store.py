@@ -10,7 +10,7 @@ from typer import Argument, Option, Typer
 
 from synthesis import UserError
 
-app = Typer(help="Look after the response store, which keeps the answers paid for.")
+app = Typer(help="Look after the response store: the answers paid for.")
 
 
 @app.command()

@@ -24,7 +24,7 @@ def study(
         list[str] | None, Option(metavar="A,B", help="Only these arms, the baseline, and those whose counts they take.")
     ] = None,
 ) -> None:
-    """Run the arms of a study as DVC experiments, and compare them.
+    """Run the arms of a study as DVC experiments, and compare.
 
     Each arm is an experiment TASK-ARM in a folder of its own, so that the workspace stays as it is; what arms have in
     common runs once. Stop at any time: the same command goes on, and does not repeat an arm that is finished.

@@ -11,7 +11,7 @@ def worth(
     task: Annotated[str, Argument(metavar="TASK", help="A task of params.yaml.")],
     rows: Annotated[int, Option(metavar="N", min=10, help="How many rows the teacher writes as a sample.")] = 100,
 ) -> None:
-    """Tell from a sample of the teacher's rows whether more would pay.
+    """Tell from a sample of the teacher's rows if more would pay.
 
     The teacher writes the first rows of the seed data, which a later run finds in the response store. By
     cross-validation on gold rows a student that learns them, alone or beside gold rows, is compared with one of gold
