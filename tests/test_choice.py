@@ -178,6 +178,9 @@ def test_what_ships_is_what_the_parameters_say(repository, learn, rows):
     assert told["ships"] == learn
     assert "validation" not in told, "a student that has learned these rows is not asked about them"
     assert told["synthetic"]["synthetic_rows"] == len(files.read(folder / "data/reviews/round2/train.parquet"))
+    facts = json.loads((folder / "data/reviews/student/student.json").read_text())
+    assert told["calibration"]["rows"] == 30, "a student like it, which has not learned them, answers selection rows"
+    assert told["calibration"]["temperature"] == facts["temperature"] != 1
     if learn == GOLD:
         assert told["rows"] == rows
         for name in ("student/words.json", "curve.csv"):
@@ -198,7 +201,7 @@ def test_settings_are_tried_on_selection_rows_that_are_not_learned(repository, m
     method = run.params.method.model_copy(update={"tune": [{}]})
     run = replace(run, params=run.params.model_copy(update={"method": method}))
     with pytest.raises(Tried) as tried:
-        evaluate.teach(run, "both", transfer.final_rows(run), STUDENT)
+        evaluate.tuned(run, "both", transfer.final_rows(run), STUDENT)
     rows, gold = tried.value.args
     assert set(gold["validation"].id) <= set(rows.id)
     assert not set(gold["selection"].id) & set(rows.id)
