@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import queue
 import sqlite3
 import threading
@@ -48,6 +49,12 @@ PLACES = f"({', '.join('?' * (len(COLUMNS) + 1))})"
 def default_path() -> Path:
     """$TEACHER_STORE, or a file in the user's cache directory."""
     return user_file("TEACHER_STORE", "teacher.sqlite")
+
+
+def shared_folder() -> Path:
+    """$TEACHER_SHARED, a folder that all machines see, for what they exchange; by default one beside the store."""
+    folder = user_file("TEACHER_SHARED", "") if os.environ.get("TEACHER_SHARED") else f"{default_path()}.shared"
+    return Path(folder).absolute()
 
 
 class Store:
