@@ -215,6 +215,14 @@ class Teacher(Section):
         return extra
 
 
+class Engine(Section):
+    """Who asks: this process, or tasks of a Ray cluster."""
+
+    kind: Literal["local", "ray"] = "local"
+    address: str | None = None
+    shards: int = Field(default=4, ge=1)
+
+
 class Asking(Section):
     """How the teacher is asked, and when a stage stops: none of it changes an answer."""
 
@@ -226,6 +234,7 @@ class Asking(Section):
     budget: Budget | None = None
     max_rejected: float | None = Field(default=0.5, gt=0, le=1)
     launcher: str | None = None
+    engine: Engine = Engine()
 
     @field_validator("launcher")
     @classmethod

@@ -87,7 +87,8 @@ def test_large_files_are_split_and_paths_may_have_spaces(place, monkeypatch):
 @pytest.mark.parametrize(("fault", "again"), [("half", prompts(6)[3:]), ("hiccup", prompts(3)[2:])])
 def test_what_was_not_answered_is_asked_again(place, fault, again, capsys):
     texts_match(prompts(6), ask(prompts(6), fault, "none")[0])
-    assert sorted(prompt for call in asked(place)[1:] for prompt in call) == [request.prompt for request in again] and left(place) == []
+    assert sorted(prompt for call in asked(place)[1:] for prompt in call) == [request.prompt for request in again]
+    assert left(place) == []
     assert f"{6 - len(again)} of 6 requests were answered, {len(again)} are asked again" in capsys.readouterr().err
 
 

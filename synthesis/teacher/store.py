@@ -240,6 +240,14 @@ class Store:
             wanted = f"select {', '.join(COLUMNS)} from answers order by request, sample, attempt"
             return exports.write(self.reading.execute(wanted), file)
 
+    def merge(self, path: Path) -> None:
+        """Add the answers of another store that are not here yet."""
+        columns = ", ".join([*COLUMNS, "used"])
+        with self._guard():
+            self.reading.execute("attach ? as other", (str(path),))
+            self.reading.execute(f"insert or ignore into answers ({columns}) select {columns} from other.answers")
+            self.reading.execute("detach other")
+
     def take(self, lines, name: str) -> int:
         """Add the answers of an export that are not there yet, all or none. Returns how many they are.
 
