@@ -153,7 +153,7 @@ def test_no_ray_is_found(monkeypatch):
             engine.connect(Engine(kind="ray", address=address))
         one_line(error)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match="needs the package ray"):
+    with pytest.raises(UserError, match="needs a package: `pip install ray`"):
         engine.connect(Engine(kind="ray"))
 
 
