@@ -10,8 +10,8 @@ from collections import Counter
 
 import pandas as pd
 
-from synthesis import UserError, files
-from synthesis.filters import sift, streamed
+from synthesis import UserError, files, streamed
+from synthesis.filters import sift
 from synthesis.run import Run, stage
 from synthesis.weighing import weigh
 

@@ -55,7 +55,7 @@ def batches(paths: list, columns: list[str] | None = None) -> Iterator[pd.DataFr
     from pyarrow.parquet import ParquetFile
 
     for path in paths:
-        with ParquetFile(path) as file:
+        with ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:  # not a whole group of rows at once
             for batch in file.iter_batches(BATCH, columns=columns):
                 yield batch.to_pandas()
 

@@ -116,15 +116,18 @@ def test_a_killed_worker_loses_nothing(server, place):
 
     def kill():
         wait(lambda: space.stats["answers"] >= 12)
-        workers()[0].kill()
+        [victim, *_] = workers()
+        victim.kill()
+        killed.append(victim.pid)
 
-    killer = threading.Thread(target=kill)
+    killed, killer = [], threading.Thread(target=kill)
     killer.start()
     texts_match(prompts(40), ask(space.url, prompts(40))[0])
     killer.join()
-    assert 40 < space.stats["calls"] <= 40 + 4 and left(place) == []  # those in flight in that worker
+    assert killed and space.stats["calls"] <= 40 + 4 and left(place) == []  # at most those in flight in that worker
 
 
+@pytest.mark.slow
 def test_a_killed_driver_loses_nothing(server, place, cluster):
     space = server.space(latency=0.2)
     run = subprocess.Popen([sys.executable, "-c", RUN, space.url, cluster])

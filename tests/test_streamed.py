@@ -9,8 +9,7 @@ from pandas.testing import assert_frame_equal
 
 import benchmarks.filters as benchmark
 from stages import combine
-from synthesis import UserError, files
-from synthesis.filters import streamed
+from synthesis import UserError, files, streamed
 from synthesis.run import Run
 
 ROWS = 1_500
