@@ -66,7 +66,7 @@ def left(place) -> list[str]:
     return [str(file) for file in (place / "teacher.sqlite.shared" / "ray").glob("*")]
 
 
-def wait(until, seconds=30):
+def wait(until, seconds=120):
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end
