@@ -6,43 +6,89 @@ Nothing vanishes: a rejected row is kept in rejected.parquet with its reason. Li
 predictions of the rounds so far (history.parquet) travel along, so that what follows needs the last round's files only.
 """
 
+from collections import Counter
+
 import pandas as pd
 
-from synthesis import UserError, files
+from synthesis import UserError, files, streamed
 from synthesis.filters import sift
 from synthesis.run import Run, stage
 from synthesis.weighing import weigh
 
 
 def main(run: Run, q: int) -> None:
-    paths, gold, new = run.paths, run.gold(), files.read(run.paths.additional(q))
-    old, rejected = (files.read(path(q - 1)) if q else new.head(0) for path in (paths.train, paths.rejected))
-    teacher, filters = ("seed", "start") if q == 0 else (f"extrapolate{q - 1}", f"combine{q - 1}")
-    new["stage"] = (new.rejected != "").map({True: teacher, False: filters})  # that rejects a row, if any does
-    new = sift(new, old, gold, run)
-    check(new, q)
-    kept, dropped = new[new.rejected == ""], new[new.rejected != ""].drop(columns="quoted")
-    rows = pd.concat([old, kept.drop(columns=["twin", "quoted", "stage"])])
-    files.write(weigh(run, rows, gold["validation"]), paths.train(q))
-    files.write(pd.concat([rejected, dropped]) if q else dropped, paths.rejected(q))
+    paths = run.paths
+    old = [paths.train(q - 1), paths.rejected(q - 1)] if q else []
+    combine = in_batches if streamed.needed(run, [paths.additional(q), *old[:1]]) else at_once
+    before, counts, quoted = combine(run, q, old)
     files.write(history(run, q), paths.history(q))
     metrics = {
-        "rows": len(old) + len(kept),
-        "new": len(kept),
-        "also_in_validation": int((kept.quoted != "").sum()),
-        "rejected": dropped.rejected.value_counts().sort_index().to_dict(),
+        "rows": before + counts[""],
+        "new": counts[""],
+        "also_in_validation": quoted,
+        "rejected": {reason: counts[reason] for reason in sorted(counts) if reason},
     }
     files.write_json(metrics, paths.metrics / f"round{q}" / "combine.json")
 
 
-def check(rows: pd.DataFrame, q: int) -> None:
-    """Raises UserError when no row of seed data is left, or it may be that a setting of `filters` is to blame."""
-    reasons = rows.rejected[rows.rejected != ""]
-    if q == 0 and len(rows) and len(reasons) == len(rows):
-        reason, count = reasons.value_counts().index[0], reasons.value_counts().iloc[0]
+def at_once(run: Run, q: int, old: list) -> tuple[int, Counter, int]:
+    """Write the rows that are kept and those that are rejected, after those of `old`, if there are any.
+
+    Returns how many were kept before, how many new ones are rejected for which reason, `` for none, and how many of
+    those that are kept quote validation rows.
+    """
+    paths, gold, new = run.paths, run.gold(), files.read(run.paths.additional(q))
+    trained, rejected = map(files.read, old) if old else (new.head(0), new.head(0))
+    new["stage"] = (new.rejected != "").map(rejecting(q))
+    new = sift(new, trained, gold, run)
+    counts = Counter(new.rejected)
+    check(counts, q)
+    kept, dropped = new[new.rejected == ""], new[new.rejected != ""].drop(columns="quoted")
+    rows = pd.concat([trained, kept.drop(columns=["twin", "quoted", "stage"])])
+    files.write(weigh(run, rows, gold["validation"]), paths.train(q))
+    files.write(pd.concat([rejected, dropped]) if q else dropped, paths.rejected(q))
+    return len(trained), counts, int((kept.quoted != "").sum())
+
+
+def in_batches(run: Run, q: int, old: list) -> tuple[int, Counter, int]:
+    """The same for tables that may not fit into memory."""
+    paths, counts, quoted, before = run.paths, Counter(), 0, 0
+    new = paths.additional(q)
+    with (
+        files.append(paths.train(q), [*old[:1], new]) as keep,
+        files.append(paths.rejected(q), [*old[1:], new], "stage", "twin") as drop,
+    ):
+        for rows in files.batches(old[:1]):
+            before += len(rows)
+            keep(rows)
+        for rows in files.batches(old[1:]):
+            drop(rows)
+        for rows in streamed.sift(run, new, old[:1]):
+            rows["stage"] = (rows.pop("was") != "").map(rejecting(q))
+            left = rows.rejected == ""
+            keep(rows[left])
+            drop(rows[~left])
+            counts.update(rows.rejected)
+            quoted += int((rows.quoted != "").sum())
+        check(counts, q)
+    return before, counts, quoted
+
+
+def rejecting(q: int) -> dict[bool, str]:
+    """The stage that rejects a row, if any does: the teacher's, where it is rejected already, or this one."""
+    return {True: f"extrapolate{q - 1}", False: f"combine{q - 1}"} if q else {True: "seed", False: "start"}
+
+
+def check(counts: Counter, q: int) -> None:
+    """Raises UserError when no row of seed data is left, or it may be that a setting of `filters` is to blame.
+
+    counts: of the new rows, by why they are rejected.
+    """
+    if q == 0 and counts and not counts[""]:
+        [(reason, count)] = counts.most_common(1)
         raise UserError(
-            f"all {len(rows):,} rows of seed data are rejected, {count:,} of them as `{reason}`: change the prompt "
-            "(seed.md), the teacher, or filters in params.yaml (docs/data.md says what each reason means)"
+            f"all {counts.total():,} rows of seed data are rejected, {count:,} of them as `{reason}`: change the "
+            "prompt (seed.md), the teacher, or filters in params.yaml (docs/data.md says what each reason means)"
         )
 
 

@@ -71,11 +71,11 @@ class Line:
 class Estimate:
     """The teacher's stages of one task. Raises UserError as the stages do.
 
-    store: None for a teacher whose answers are not kept.
+    store: None for a teacher whose answers are not kept. rows: of seed data, in proportion to the task's; none stored.
     """
 
-    def __init__(self, run: Run, provider: Provider, store: Store | None):
-        self.run, self.provider, self.store = run, provider, store
+    def __init__(self, run: Run, provider: Provider, store: Store | None, rows: int | None = None):
+        self.run, self.provider, self.store, self.rows = run, provider, store, rows
         self.known_labels = run.paths.labels.is_file()
         if self.known_labels:
             self.labels = files.read_json(run.paths.labels)
@@ -118,7 +118,7 @@ class Estimate:
 
     def seeds(self) -> list[Line]:
         """One for the rows that the teacher writes, and one for those that it annotates, if there are such."""
-        way, rows = self.run.params.method.seed, self.run.settings.seed_rows
+        way, rows = self.run.params.method.seed, self.rows or self.run.settings.seed_rows
         lines = [] if way == "annotate" else [self.seed(rows // 2 if way == "both" else rows)]
         return lines + ([self.annotate(rows - rows // 2 if way == "both" else rows)] if way in LABELLED else [])
 
@@ -142,8 +142,10 @@ class Estimate:
         run = self.run
         if run.params.method.seed != "prompts":
             run, reasons = seeding.plain(run), reasons.head(0)
-        plan = plans.seed(run, self.labels, reasons, self.contexts, self.examples(), count)
-        return self.line("seed", plan.requests, assumed=assumed)
+        planned = min(count, self.run.settings.seed_rows)  # of more, these are examples
+        requests = plans.seed(run, self.labels, reasons, self.contexts, self.examples(), planned).requests
+        many = round(len(requests) * count / planned) if self.rows else None
+        return self.line("seed", requests, many, assumed=assumed or bool(self.rows))
 
     def extrapolate(self, q: int) -> Line:
         stage, method, mined = f"extrapolate {q}", self.run.params.method, _table(self.run.paths.errors(q))

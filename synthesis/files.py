@@ -4,12 +4,15 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
 from synthesis import UserError
+
+BATCH = 50_000  # rows
 
 
 @contextmanager
@@ -29,6 +32,32 @@ def write(frame: pd.DataFrame, path) -> None:
     """Write Parquet. The same rows give the same bytes, so that an unchanged table makes nothing stale."""
     with whole(path) as draft:
         frame.reset_index(drop=True).to_parquet(draft, index=False)
+
+
+@contextmanager
+def append(path, like: list, *texts: str):
+    """Yield a function that appends tables to a file of Parquet, for more rows than fit into memory.
+
+    It has the columns of the files `like`, and `texts`. What an appended table lacks is null, what it has more is left
+    out.
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter, read_schema
+
+    schemas = [*map(read_schema, like), pa.schema({name: pa.string() for name in texts})]
+    schema = pa.unify_schemas([schema.remove_metadata() for schema in schemas], promote_options="permissive")
+    with whole(path) as draft, ParquetWriter(draft, schema) as writer:
+        yield lambda rows: writer.write_table(pa.Table.from_pandas(rows.reindex(columns=schema.names), schema, False))
+
+
+def batches(paths: list, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    """The rows of tables that earlier stages wrote, one table after another, BATCH rows at a time."""
+    from pyarrow.parquet import ParquetFile
+
+    for path in paths:
+        with ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:  # not a whole group of rows at once
+            for batch in file.iter_batches(BATCH, columns=columns):
+                yield batch.to_pandas()
 
 
 def write_csv(frame: pd.DataFrame, path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -215,6 +216,14 @@ class Teacher(Section):
         return extra
 
 
+class Engine(Section):
+    """Who asks: this process, or tasks of a Ray cluster."""
+
+    kind: Literal["local", "ray"] = "local"
+    address: str | None = None
+    shards: int = Field(default=4, ge=1)
+
+
 class Asking(Section):
     """How the teacher is asked, and when a stage stops: none of it changes an answer."""
 
@@ -225,6 +234,17 @@ class Asking(Section):
     tokens_per_minute: int | None = Field(default=None, ge=1)
     budget: Budget | None = None
     max_rejected: float | None = Field(default=0.5, gt=0, le=1)
+    launcher: str | None = None
+    engine: Engine = Engine()
+
+    @field_validator("launcher")
+    @classmethod
+    def launcher_names_both_files(cls, launcher):
+        words = shlex.split(launcher or "")  # "No closing quotation" is a ValueError
+        for place in ("{requests}", "{answers}") if words else ():
+            if not any(place in word for word in words):
+                raise ValueError(f"the command must have {place} where it shall be told that file")
+        return launcher
 
 
 class Student(Section):

@@ -49,6 +49,18 @@ def test_before_anything_ran_it_is_marked_as_assumed(fresh):
     assert found["reviews verify seed"][0] == "~40" and found["reviews verify extrapolate 0"][0] == "~18"
 
 
+def test_more_rows_cost_in_proportion(fresh):
+    fresh.set({**OPENAI, "verify.teacher": "drop"})
+    shutil.rmtree(fresh.folder / "metrics", ignore_errors=True)
+    few, many = estimate(fresh), estimate(fresh, "--rows", "1000000")
+    assert few["reviews seed"][0] == "~40" and many["reviews seed"][:2] == ["~1,000,000", "0"]
+    assert many["reviews verify seed"][0] == "~1,000,000"
+    for stage in ("reviews rationales", "reviews extrapolate 0", "reviews verify extrapolate 0"):
+        assert many[stage] == few[stage], "these follow the labels and the gold rows"
+    tokens, more = (int(found["reviews seed"][2].removeprefix("~").replace(",", "")) for found in (few, many))
+    assert more == 25_000 * tokens
+
+
 def test_an_unknown_price_is_said_to_be_unknown(fresh):
     fresh.set({**OPENAI, "asking.base_url": "http://127.0.0.1:9/v1"})
     assert estimate(fresh)["reviews seed"][4:6] == ["unknown", "unknown"]

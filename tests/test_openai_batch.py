@@ -10,7 +10,7 @@ from importlib import import_module
 import pytest
 
 from synthesis import UserError
-from synthesis.teacher import budget, limits
+from synthesis.teacher import budget, collecting, limits
 from synthesis.teacher.request import Request
 from synthesis.teacher.store import Store
 from tests.batch_server import KEY, BatchServer, expired, refused, written
@@ -20,8 +20,8 @@ openai_batch = import_module("synthesis.providers.openai-batch")
 batches = import_module("synthesis.providers.openai-batch.batches")
 RUN = """
 import json, sys
-from tests.test_openai_batch import ask, openai_batch, prompts
-openai_batch.MOMENT, openai_batch.FIRST, openai_batch.LONGEST = 0.05, 0.05, 0.05
+from tests.test_openai_batch import ask, collecting, openai_batch, prompts
+collecting.MOMENT, openai_batch.FIRST, openai_batch.LONGEST = 0.05, 0.05, 0.05
 answers, usage = ask(sys.argv[1], prompts(int(sys.argv[2])))
 print(json.dumps([[answer.text for answer in answers], usage]))
 """
@@ -41,7 +41,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    monkeypatch.setattr(openai_batch, "MOMENT", 0.05)
+    monkeypatch.setattr(collecting, "MOMENT", 0.05)
     monkeypatch.setattr(openai_batch, "FIRST", 0.02)
     monkeypatch.setattr(openai_batch, "LONGEST", 0.05)
     monkeypatch.setattr(openai_batch, "QUEUE", 0.1)
@@ -85,7 +85,7 @@ def test_a_batch_is_as_the_api_wants_it(server):
 
 @pytest.mark.parametrize(("limit", "value", "sizes"), [("MOST", 3, [3, 3, 3, 1]), ("LARGEST", 800, [3, 3, 3, 1])])
 def test_large_batches_are_split(server, monkeypatch, limit, value, sizes):
-    monkeypatch.setattr(openai_batch, limit, value)
+    monkeypatch.setattr(collecting, limit, value)
     answers, _ = ask(server.url, prompts(10))
     texts_match(prompts(10), answers)
     assert [len(server.requests(batch)) for batch in server.batches.values()] == sizes

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from synthesis import UserError, params
 from synthesis.params import Params
-from synthesis.teacher import limits, refusals
+from synthesis.teacher import collecting, limits, refusals
 from synthesis.teacher.endpoint import Endpoint
 from synthesis.teacher.rejections import THOUGHTS, Rejections
 from synthesis.teacher.request import Failed, Rejected, Reply, Request
@@ -32,7 +32,8 @@ def server():
 @pytest.fixture
 def batches(monkeypatch):
     openai_batch = import_module("synthesis.providers.openai-batch")
-    for name in ("MOMENT", "FIRST", "LONGEST"):
+    monkeypatch.setattr(collecting, "MOMENT", 0.02)
+    for name in ("FIRST", "LONGEST"):
         monkeypatch.setattr(openai_batch, name, 0.02)
     for name in ("BACKOFF", "LONGEST"):
         monkeypatch.setattr(import_module("synthesis.providers.openai-batch.batches"), name, 0.01)

@@ -1,6 +1,9 @@
 """The loop that fine-tunes: its batches, its schedule, and what it shares between seeds."""
 
+import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from synthesis import UserError
 from synthesis.students import classifier, steps
 from synthesis.students.base import Examples, Lesson
 from synthesis.students.forward import _batches
@@ -120,3 +124,31 @@ def test_a_fit_that_fails_is_begun_anew(models, monkeypatch, capsys):  # noqa: F
     rates_tried.clear()
     classifier.fit(replace(lesson, settings=usual))
     assert rates_tried == [(5e-3, [0, 1])], "a student that learns is not trained twice"
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one_does(models, tmp_path, monkeypatch):  # noqa: F811
+    """By gloo, on the processor. Without dropout, whose random numbers no two processes share."""
+    folder = Path(shutil.copytree(models["bert"], tmp_path / "quiet"))
+    quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | quiet))
+    learned, selection = Examples(*rows(60, 1)), Examples(*rows(30, 2))
+    lesson = Lesson(learned, settings(str(folder), steps=40, learning_rate=1e-3), NAMES, selection)
+    monkeypatch.setattr(classifier, "NOTHING", 9.0)  # so few steps are not begun anew
+    [one] = classifier.fit(lesson)
+    monkeypatch.setenv("STUDENT_PROCESSES", "2")
+    [other] = classifier.fit(lesson)
+    assert (one.step, one.records, one.tokens) == (other.step, other.records, other.tokens)
+    np.testing.assert_allclose(one.curve.loss, other.curve.loss, rtol=1e-3)  # in bfloat16, where there is such hardware
+    np.testing.assert_allclose(one.curve.train_accuracy, other.curve.train_accuracy, atol=0.03)
+    np.testing.assert_allclose(one.predict(rows(9, 3)[0]), other.predict(rows(9, 3)[0]), atol=0.02)
+    assert len(one.curve) == 2 and one.curve.loss.iloc[0] != one.curve.loss.iloc[1]
+
+
+def test_processes_that_cannot_share_a_batch(models, monkeypatch):  # noqa: F811
+    lesson = Lesson(Examples(*rows(12, 1)), settings(models["bert"], batch=9), NAMES)
+    for count, says in (("2", r"student.batch is 9, of which 2 processes"), ("two", "is no number of processes")):
+        monkeypatch.setenv("STUDENT_PROCESSES", count)
+        with pytest.raises(UserError, match=says):
+            classifier.fit(lesson)

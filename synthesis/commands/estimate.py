@@ -6,7 +6,7 @@ from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument
+from typer import Argument, Option
 
 if TYPE_CHECKING:
     from synthesis.estimate import Line
@@ -17,13 +17,16 @@ HEAD = ["task", "stage", "requests", "stored", "tokens in", "tokens out", "dolla
 
 def estimate(
     tasks: Annotated[list[str] | None, Argument(metavar="TASK", help="By default those that params.yaml runs.")] = None,
+    rows: Annotated[
+        int | None, Option(metavar="N", min=1, help="Seed rows of each task, in the place of task.<name>.seed_rows.")
+    ] = None,
 ) -> None:
     """Estimate what the teacher will cost, before it is asked.
 
     It counts requests, tokens, dollars and time, stage by stage, and asks nobody. What earlier runs have left is used:
     labels, rationales, errors, and answers in the response store.
 
-    Example: synthesis estimate reviews imdb
+    Example: synthesis estimate reviews imdb --rows 1000000
     """
     from synthesis import params
     from synthesis.estimate import CHARACTERS, ERROR_RATE, Estimate, total
@@ -42,7 +45,9 @@ def estimate(
         # Nobody has asked a teacher yet that is still to be tuned.
         each = zip(runs, providers, ready, strict=True)
         lines = [
-            line for run, teacher, there in each for line in Estimate(run, teacher, store if there else None).lines()
+            line
+            for run, teacher, there in each
+            for line in Estimate(run, teacher, store if there else None, rows).lines()
         ]
     print(table([HEAD, *map(cells, [*lines, total(lines)])]))
     asked = total([line for line in lines if line.stage != "tune"])
@@ -52,6 +57,8 @@ def estimate(
         "answers of teacher.max_tokens. Answers in the place of rejected ones (teacher.attempts, method.replacements)"
     )
     print("come on top.")
+    if rows:
+        print(f"{rows:,} seed rows cost in proportion what those of params.yaml do; stored answers are not counted.")
 
 
 def table(rows: list[list[str]]) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from synthesis.students.replicas import mean
+
 if TYPE_CHECKING:
     from synthesis.params import Student as Settings
 
@@ -84,7 +86,8 @@ class Trainee:
         self.halved = has_bfloat16(device)
 
     def take_sums(self) -> tuple[float, float]:
-        """Return `loss` and `hits`, and set both to 0."""
+        """Return `loss` and `hits`, and set both to 0. Of several processes, the mean of theirs."""
+        mean([self.loss, self.hits])
         sums = float(self.loss), float(self.hits)
         self.loss.zero_()
         self.hits.zero_()
@@ -104,6 +107,7 @@ class Trainee:
             output = self.ask(self.model, inputs, targets)
         loss, right = self.objective(output, targets)
         loss.backward()
+        mean([weight.grad for weight in self.weights if weight.grad is not None])
         torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.rate.copy_(self.rates.index_select(0, self.place)[0])
         self.optimizer.step()

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from synthesis.students import replicas
 from synthesis.students.base import Lesson
 from synthesis.students.forward import pad
 from synthesis.students.steps import SideBySide, Trainee, batches, plain
@@ -64,14 +65,16 @@ def train(students: Sequence, course: Course, lesson: Lesson) -> None:
     student's curve (step, loss, train_accuracy, selection_score, test_score), step, records and tokens. On a GPU the
     students are trained side by side as far as they fit.
     """
-    settings, device = lesson.settings, accelerator()
+    if (processes := replicas.wanted()) > 1:
+        return replicas.train(students, course, lesson, processes)
+    settings, device, (rank, world) = lesson.settings, accelerator(), replicas.world()
     lengths = np.array([len(row["input_ids"]) for row in course.rows])
     grain = 8 * -(-settings.max_tokens // 64) if device.type == "cuda" else 1  # at most eight lengths, each recorded
     padded = grain * -(-lengths // grain)
     said = np.array(course.said or [0] * len(lengths))
     padded_said = np.minimum(8 * -(-said // 8), said.max()) if device.type == "cuda" else said
     versions = np.array(course.versions or [1] * len(lengths))
-    batch = min(settings.batch, len(versions))
+    batch = max(world, min(settings.batch, len(versions)) // world * world)
     steps = max(settings.steps, settings.min_epochs * -(-len(versions) // batch))
     inputs = pad(students[0].tokenizer, course.rows, device, padded.max())
     targets = {name: torch.tensor(numbers, device=device) for name, numbers in course.targets.items()}
@@ -81,12 +84,12 @@ def train(students: Sequence, course: Course, lesson: Lesson) -> None:
         plan = batches(padded + padded_said, steps, batch, seed, versions)
         student.records, student.tokens = plan.size, int((lengths + decoded)[plan].sum())
         model = student.model.to(device).train()
-        trainee = Trainee(model, inputs, targets, course.objective, plan, settings, course.ask)
+        trainee = Trainee(model, inputs, targets, course.objective, plan[:, rank::world], settings, course.ask)
         widths = np.stack([padded[plan].max(axis=1), padded_said[plan].max(axis=1)], axis=1)
         pupils.append(_Pupil(student, seed, trainee, widths, course))
     # 16 bytes a weight are AdamW's, and as much again, three times, is for what the layers remember.
     needed = 64 * students[0].model.num_parameters()
-    size = max(1, torch.cuda.mem_get_info()[0] // needed) if device.type == "cuda" else 1
+    size = max(1, torch.cuda.mem_get_info()[0] // needed) if device.type == "cuda" and world == 1 else 1
     for start in range(0, len(pupils), size):
         _train(pupils[start : start + size], device)
 
@@ -95,12 +98,13 @@ def _train(pupils: list, device: torch.device) -> None:
     """Train those that go side by side."""
     repeatable(pupils[0].seed)
     trainees = [pupil.trainee for pupil in pupils]
-    step = SideBySide(trainees).step if device.type == "cuda" else trainees[0].step
+    rank, world = replicas.world()
+    step = SideBySide(trainees).step if device.type == "cuda" and world == 1 else trainees[0].step
     widths = np.max([pupil.widths for pupil in pupils], axis=0).tolist()
     count = max(1, min(EXAMS, len(widths) // STEPS_EACH))
     exams = {len(widths) * exam // count for exam in range(1, count + 1)}
     name = "fine-tuning, seed " + ", ".join(str(pupil.seed) for pupil in pupils)
-    with tqdm(total=len(widths), desc=name, unit="step", disable=None) as bar:
+    with tqdm(total=len(widths), desc=name, unit="step", disable=bool(rank) or None) as bar:
         for done, width in enumerate(widths, 1):
             step(*width)
             bar.update()
@@ -124,6 +128,8 @@ class _Pupil:
         """Add a row to the curve: the scores, and the means since the last one. Returns what the bar shows of it."""
         steps = step - (self.curve[-1]["step"] if self.curve else 0)
         loss, hits = self.trainee.take_sums()
+        if replicas.world()[0]:  # the first process examines for all
+            return ""
         scores = {
             column: self.course.score(self.student, rows, truth) if rows else float("nan")
             for column, (rows, truth) in self.course.asked.items()
@@ -138,6 +144,8 @@ class _Pupil:
         return f"loss={loss / steps:.3f}, selection={score:.3f}"
 
     def finish(self) -> None:
+        if not self.curve:
+            return
         self.student.model.load_state_dict(self.weights, strict=False)
         self.student.curve = pd.DataFrame(self.curve)
 

@@ -68,7 +68,12 @@ class Teacher:
         requests = list(requests)
         run = dataclasses.replace(self.run, params=self.run.params.model_copy(update=sections))
         title = f"{run.task.name} {requests[0].step}" if requests else run.task.name
-        asking = Asking(provider(run), requests, run.params, title, check, spending.total([self.before, *self.asks]))
+        before = spending.total([self.before, *self.asks])
+        if run.params.asking.engine.kind == "ray":
+            from synthesis.teacher import engine
+
+            before = engine.warm(run, requests, title, check, before)
+        asking = Asking(provider(run), requests, run.params, title, check, before)
         answers = asyncio.run(asking.run())
         self.asks.append(asking.budget.usage)
         self.log["asked"] += asking.budget.asked

@@ -85,7 +85,7 @@ class Budget:
         """
         while self.limits:
             bound = self._bound(size, max_tokens)
-            full = [kind for kind in self.limits if bound[kind] > self._left(kind) + 1e-9]
+            full = [kind for kind in self.limits if bound[kind] > self.left(kind) + 1e-9]
             if not full:
                 break
             if not self.in_flight:
@@ -122,7 +122,7 @@ class Budget:
         longest = max_tokens or 2 * self.longest
         if longest:
             return {"requests": 1, "tokens": size + longest, "dollars": self._dollars(size, longest) or 0}
-        left = {kind: inf if self.in_flight else max(self._left(kind), 1e-6) for kind in self.limits}
+        left = {kind: inf if self.in_flight else max(self.left(kind), 1e-6) for kind in self.limits}
         return left | {"requests": 1}
 
     def _dollars(self, tokens_in: int, tokens_out: int) -> float | None:
@@ -131,7 +131,8 @@ class Budget:
     def _spent(self, kind: str) -> float:
         return self.before[kind] + _amounts(self.usage)[kind]
 
-    def _left(self, kind: str) -> float:
+    def left(self, kind: str) -> float:
+        """What is neither spent nor reserved of a limit."""
         return self.limits[kind] - self._spent(kind) - self.reserved[kind]
 
     def _message(self, kind: str) -> str:

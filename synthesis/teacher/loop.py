@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from itertools import count, islice
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -72,7 +73,9 @@ class Asking:
         title: str,
         check: Check | None,
         before: dict,
+        store: Path | None = None,
     ):
+        """store: the file of the response store, by default the one of all runs."""
         self.provider, self.settings, self.title, self.check = provider, params.teacher, title, check
         asking, price = params.asking, provider.price if provider.stored else (0.0, 0.0)
         self.budget = Budget(asking.budget, price, before)
@@ -82,13 +85,13 @@ class Asking:
         self.answers: list[Answer | None] = [None] * len(self.rows)
         self.seconds = 0.0
         self.progress = None
-        self.store = Store() if provider.stored else None
+        self.store = Store(store) if provider.stored else None
 
     async def run(self) -> list[Answer]:
         """The answers in the order of the requests. Raises UserError."""
         began = time.monotonic()
         try:
-            pending = self._not_stored(self.rows)
+            pending = self.not_stored(self.rows)
             if pending:
                 await self._ask(pending)
         finally:
@@ -149,7 +152,7 @@ class Asking:
             if others:
                 self.progress.wait(len(others), self.store.claims.others)
                 await asyncio.sleep(POLL)
-            pending = self._not_stored(others)
+            pending = self.not_stored(others)
 
     async def _finish(self, row: Row) -> None:
         """Ask until the row has an answer, or was tried often enough."""
@@ -183,7 +186,7 @@ class Asking:
                 self.budget.release(bound)
             await asyncio.sleep(self.limits.failed(failure, tries))
 
-    def _not_stored(self, rows: list[Row]) -> list[Row]:
+    def not_stored(self, rows: list[Row]) -> list[Row]:
         """Those of the rows that the store's answers do not settle."""
         stored = self.store.stored([row.key for row in rows]) if self.store else ()
         return [row for row in rows if row.key not in stored or not self._take_stored(row)]

@@ -91,7 +91,7 @@ class Provider(Protocol):
     """Who answers. The folder of synthesis/providers that teacher.provider names makes one by its `provider(run)`.
 
     One that sees the probabilities of its model has also `log_likelihoods(requests, answers, title)`, a table of
-    (requests, answers).
+    (requests, answers). One that other machines can ask as well as this one has also `anywhere`, which is true.
     """
 
     concurrency: int  # answers that are in the making at once

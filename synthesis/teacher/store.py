@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import queue
 import sqlite3
 import threading
@@ -48,6 +49,12 @@ PLACES = f"({', '.join('?' * (len(COLUMNS) + 1))})"
 def default_path() -> Path:
     """$TEACHER_STORE, or a file in the user's cache directory."""
     return user_file("TEACHER_STORE", "teacher.sqlite")
+
+
+def shared_folder() -> Path:
+    """$TEACHER_SHARED, a folder that all machines see, for what they exchange; by default one beside the store."""
+    folder = user_file("TEACHER_SHARED", "") if os.environ.get("TEACHER_SHARED") else f"{default_path()}.shared"
+    return Path(folder).absolute()
 
 
 class Store:
@@ -232,6 +239,14 @@ class Store:
         with self._guard():
             wanted = f"select {', '.join(COLUMNS)} from answers order by request, sample, attempt"
             return exports.write(self.reading.execute(wanted), file)
+
+    def merge(self, path: Path) -> None:
+        """Add the answers of another store that are not here yet."""
+        columns = ", ".join([*COLUMNS, "used"])
+        with self._guard():
+            self.reading.execute("attach ? as other", (str(path),))
+            self.reading.execute(f"insert or ignore into answers ({columns}) select {columns} from other.answers")
+            self.reading.execute("detach other")
 
     def take(self, lines, name: str) -> int:
         """Add the answers of an export that are not there yet, all or none. Returns how many they are.

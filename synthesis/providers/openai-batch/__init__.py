@@ -10,28 +10,22 @@ the endpoint's yes and the rename finds the batch again instead of paying for an
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
-from tqdm import tqdm
-
 from synthesis import UserError
 from synthesis.params import Params
 from synthesis.run import Run
-from synthesis.teacher import refusals
-from synthesis.teacher.endpoint import Endpoint, name_of, read_batch
-from synthesis.teacher.request import Failed, Rejected, Reply, canonical
+from synthesis.teacher.collecting import Collecting, say
+from synthesis.teacher.endpoint import read_batch
+from synthesis.teacher.request import Failed, Reply
 from synthesis.teacher.store import Store
 
-from .batches import URL, Batches
+from .batches import Batches
 
-MOST, LARGEST = 50_000, 200_000_000  # requests and bytes of one batch
 DISCOUNT = 0.5
-MOMENT = 1.0  # seconds without a new request after which the collected ones are sent
 FIRST, LONGEST = 5.0, 60.0  # seconds between two looks at a batch: the first, and what they grow to
 QUEUE = 300.0  # seconds before a batch is sent again that did not fit into the account's queue
 ENDED = ("completed", "failed", "expired", "cancelled")
@@ -42,34 +36,18 @@ def provider(run: Run) -> Provider:
     return Provider(run.params)
 
 
-class Provider(Endpoint):
-    """Collects what is asked into batches. Requests are named `key/sample/attempt`, as the response store has them."""
+class Provider(Collecting):
+    """Sends what is collected to the endpoint, and waits for it there."""
 
     def __init__(self, params: Params):
         super().__init__(params)
-        if params.asking.requests_per_minute or params.asking.tokens_per_minute:
-            raise UserError(
-                "asking.requests_per_minute and tokens_per_minute would hold up the collecting of a batch: empty them"
-            )
-        self.concurrency = self.most = MOST
         self.price = self.price and (DISCOUNT * self.price[0], DISCOUNT * self.price[1])
-        self.batches = self.store = None
-        self.new: dict[str, dict] = {}  # bodies that are not sent yet
-        self.waiting: dict[str, asyncio.Future] = {}
+        self.batches = None
         self.running: dict[Path, dict[str, dict]] = {}  # the bodies of each open batch
-        self.tasks: set[asyncio.Task] = set()
-
-    async def answer(self, body: dict, sample: int, attempt: int) -> Reply:
-        """One request of a batch. Raises Failed or Rejected, and UserError when no batch can succeed."""
-        name = name_of(body, sample, attempt)
-        self.waiting[name] = done = asyncio.get_running_loop().create_future()
-        self._collect({name: body})
-        return await done
 
     async def close(self) -> None:
         """Stop waiting. The batches go on."""
-        for task in self.tasks:
-            task.cancel()
+        await super().close()
         if self.running:
             requests = sum(map(len, self.running.values()))
             print(
@@ -79,45 +57,14 @@ class Provider(Endpoint):
             )
         if self.batches:
             await self.batches.close()
-            self.store.close()
 
     # From requests to batches
-
-    def _collect(self, bodies: dict[str, dict]) -> None:
-        if not self.new:
-            self._start(self._submit())
-        self.new |= bodies
-
-    def _start(self, work) -> None:
-        """Work in the background. Its error ends the run: all who wait get it."""
-
-        def ended(task):
-            self.tasks.discard(task)
-            if not task.cancelled() and (error := task.exception()):
-                for name in list(self.waiting):
-                    self._settle(name, error)
-
-        task = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(ended)
-
-    def _settle(self, name: str, result: Reply | BaseException) -> None:
-        done = self.waiting.pop(name, None)
-        if done is None or done.done():  # nobody asked in this run, or the run is over
-            return
-        if isinstance(result, BaseException):
-            done.set_exception(result)
-        else:
-            done.set_result(result)
 
     async def _submit(self) -> None:
         """Send what came, unless it is under way or answered already."""
         from filelock import AsyncFileLock
 
-        seen = 0
-        while seen < len(self.new):
-            seen = len(self.new)
-            await asyncio.sleep(MOMENT)
+        await self._all_there()
         if self.batches is None:
             self.batches, self.store = Batches(self), Store()
         try:
@@ -127,11 +74,7 @@ class Provider(Endpoint):
                 await self._take_up()
                 for name in new.keys() & set().union(*self.running.values()):
                     del new[name]
-                for name in list(new):
-                    if reply := self.store.get(*_key(name)):
-                        self._settle(name, reply)
-                        del new[name]
-                for part in self._parts(new):
+                for part in self._parts(self._not_stored(new)):
                     await self._send(part)
         except OSError as error:
             raise UserError(f"{self.folder} cannot be used: {error}") from None
@@ -146,25 +89,11 @@ class Provider(Endpoint):
         for file in set(self.folder.glob("*.jsonl")) - self.running.keys():
             batch = await self.batches.retrieve(unquote(file.stem))
             if batch is None:
-                _say(f"{file} is unknown to {self.base_url}: was it sent with another key? It is left as it is")
+                say(f"{file} is unknown to {self.base_url}: was it sent with another key? It is left as it is")
             elif batch.status in ENDED:
                 await self._keep(file, batch, read_batch(file))
             else:
                 self._follow(file, batch)
-
-    def _parts(self, bodies: dict[str, dict]) -> Iterator[list[str]]:
-        """The lines of each batch, within the limits."""
-        part, size = [], 0
-        for name, body in bodies.items():
-            line = canonical({"custom_id": name, "method": "POST", "url": URL, "body": body}) + "\n"
-            length = len(line.encode())
-            if part and (len(part) == self.most or size + length > LARGEST):
-                yield part
-                part, size = [], 0
-            part.append(line)
-            size += length
-        if part:
-            yield part
 
     async def _send(self, lines: list[str]) -> None:
         draft = self.folder / f"{uuid4().hex}.draft"
@@ -205,11 +134,11 @@ class Provider(Endpoint):
         while batch.status not in ENDED:
             if _state(batch) != news:
                 news = _state(batch)
-                _say(news)
+                say(news)
             await asyncio.sleep(pause)
             pause = min(1.5 * pause, LONGEST)
             batch = await self.batches.retrieve(batch.id) or batch
-        _say(_state(batch))
+        say(_state(batch))
         return batch
 
     async def _queue(self, bodies: dict[str, dict]) -> None:
@@ -227,52 +156,15 @@ class Provider(Endpoint):
         for content in filter(None, (batch.output_file_id, batch.error_file_id)):  # answers first: see `refusal`
             for line in await self.batches.lines(content):
                 results |= self._result(line, bodies)
-        replies = {name: result for name, result in results.items() if isinstance(result, Reply)}
-        puts = (self.store.put(*_key(name), bodies[name], reply) for name, reply in replies.items())
-        results |= zip(replies, await asyncio.gather(*puts), strict=True)
+        results = await self._kept(results, bodies)
         file.unlink(missing_ok=True)
         return results
-
-    def _result(self, line: bytes, bodies: dict) -> dict[str, Reply | Exception]:
-        """One line of a result file. What is no result is left out, and its request counts as not answered."""
-        try:
-            entry = json.loads(line)
-            name, response, error = entry["custom_id"], entry.get("response") or {}, entry.get("error")
-            status, content = response.get("status_code"), json.dumps(response.get("body")).encode()
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return {}
-        if name not in bodies:
-            return {}
-        try:
-            if status == 200:
-                return {name: self.read(content, bodies[name], {})}
-            if status:
-                failure = self.refusal(status, {}, content, bodies[name])
-            else:
-                error = refusals.error(json.dumps({"error": error}).encode())
-                failure = self.failure(refusals.status(error), error, {}, bodies[name])
-        except (Failed, Rejected, UserError) as unreadable:
-            failure = unreadable
-        if isinstance(failure, Failed) and failure.fatal and not failure.limited:
-            # No answer in the whole batch: the settings are to blame.
-            failure = UserError(str(failure))
-        return {name: failure}
-
-
-def _key(name: str) -> tuple[str, int, int]:
-    """The key in the response store of what a request is answered with."""
-    request, sample, attempt = name.split("/")
-    return request, int(sample), int(attempt)
 
 
 def _state(batch) -> str:
     counts = batch.request_counts
     done = f", {counts.completed + counts.failed:,} of {counts.total:,} requests done" if counts else ""
     return f"{batch.id}: {batch.status}{done}"
-
-
-def _say(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)  # above the line of progress
 
 
 async def manage(params: Params, cancel: list[str] | None = None) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from synthesis import UserError
 from synthesis.teacher import refusals
+from synthesis.teacher.collecting import URL
 from synthesis.teacher.endpoint import SHOWN, Endpoint, read_key
 from synthesis.teacher.limits import QUICK, TRIES, retry_after
 from synthesis.teacher.request import Failed, Rejected
 
 BACKOFF, LONGEST = 1.0, 60.0  # seconds before a failed call is made again: the first pause, and what it doubles up to
-URL = "/v1/chat/completions"
 MARK = "synthesis-step-by-step"  # the batch's metadata under which it carries its draft's name
 
 

@@ -31,6 +31,8 @@ def provider(run: Run) -> Provider:
 class Provider(Endpoint):
     """Calls of the endpoint, asking.concurrency at once."""
 
+    anywhere = True
+
     def __init__(self, params: Params):
         super().__init__(params)
         self.concurrency = params.asking.concurrency
