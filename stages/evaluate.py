@@ -8,7 +8,7 @@ rows alone takes the test, as in S3: it shows what the teacher's rows teach by t
 
 import pandas as pd
 
-from synthesis import files, transfer
+from synthesis import files, replay, transfer
 from synthesis.measures import paired
 from synthesis.measures.equivalent import gold_equivalent
 from synthesis.measures.scores import score_splits
@@ -41,13 +41,14 @@ def main(run: Run) -> None:
 
 def teach(run: Run, what: str, written: pd.DataFrame, settings: Settings) -> tuple[Outcome, dict]:
     """The outcome of a student of this mixture of the written rows with gold ones, and its metrics."""
-    task, gold, seed = run.task, run.gold(), run.params.seed
-    mixture = mix(what, task, written, whole_budget(gold), seed)
+    task, gold, seed, method = run.task, run.gold(), run.params.seed, run.params.method
+    mixture = mix(what, task, written, whole_budget(gold), seed, method)
     selection = mixture.checkpoint(gold["selection"])
-    if tune := run.params.method.tune:
-        held_back = mix(what, task, written, gold["validation"], seed)  # tried on rows that are not learned
-        settings = best_settings(task, held_back.rows, gold, settings, tune)
-    outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True)
+    if method.tune:
+        held_back = mix(what, task, written, gold["validation"], seed, method)  # tried on rows that are not learned
+        settings = best_settings(task, held_back.rows, gold, settings, method.tune)
+    texts = replay.texts(method.replay, task, len(mixture.rows), seed)
+    outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True, replay=texts)
     counts = {"synthetic_rows": len(mixture.synthetic), "gold_rows": len(mixture.gold)}
     return outcome, {"rows": sum(counts.values()), **counts, **outcome.metrics(task)}
 

@@ -38,6 +38,8 @@ class Paths:
         self.final_curve = self.data / "curve.csv"
         self.synthetic_predictions = self.data / "synthetic" / "predictions.parquet"
         self.synthetic_curve = self.data / "synthetic" / "curve.csv"
+        self.untrained = self.data / "harm" / "untrained.parquet"
+        self.harm = self.data / "harm" / "student.parquet"
         self.export = self.data / "export"
         self.baseline_student = self.data / "baseline" / "student"
         self.baseline_predictions = self.data / "baseline" / "predictions.parquet"
