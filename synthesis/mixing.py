@@ -126,8 +126,8 @@ def _drawn(task: Task, rows: pd.DataFrame, wanted: float, seed: int) -> pd.DataF
 def _words(task: Task, rows: pd.DataFrame) -> pd.Series:
     """How many words of each row are learned: those of its columns, and of its target where the student writes it."""
     texts = [*task.columns, *(task.targets if task.can("texts") else ())]
-    counts = (rows[column].map(lambda text: len(words(text))) for column in texts)
-    return sum(counts, pd.Series(0, rows.index)).clip(lower=1)
+    counts = [max(1, sum(len(words(text)) for text in row)) for row in rows[texts].itertuples(index=False)]
+    return pd.Series(counts, index=rows.index, dtype=int)
 
 
 MIXTURES = {

@@ -110,6 +110,7 @@ class Transfer(Section):
 
     file: str | None
     into: Literal["rounds", "final"]
+    where: str | None = None
 
 
 class Replay(Section):

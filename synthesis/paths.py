@@ -39,6 +39,7 @@ class Paths:
         self.synthetic_predictions = self.data / "synthetic" / "predictions.parquet"
         self.synthetic_curve = self.data / "synthetic" / "curve.csv"
         self.untrained = self.data / "harm" / "untrained.parquet"
+        self.structure = self.data / "structure.parquet"
         self.harm = self.data / "harm" / "student.parquet"
         self.export = self.data / "export"
         self.baseline_student = self.data / "baseline" / "student"
