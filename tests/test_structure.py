@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from synthesis import files
 from synthesis.measures import structure
 
 QUESTIONS = {
-    "Who wrote the novel War and Peace?": "Leo Tolstoy",
+    "Who painted the ceiling of the Sistine Chapel?": "Michelangelo",
     "When did the French king Louis XVI lose his head?": "1793",
     "Is Vienna the capital of Austria?": "yes",
     "What do German women eat in Berlin?": "bread",
@@ -26,7 +27,7 @@ def read() -> pd.DataFrame:
 
 def test_what_is_read_of_questions(read):
     assert read.form.tolist() == [["who"], ["when"], ["yes or no"], ["what do"]]
-    assert read.first_words.tolist() == [["who wrote"], ["when did"], ["is vienna"], ["what do"]]
+    assert read.first_words.tolist() == [["who painted"], ["when did"], ["is vienna"], ["what do"]]
     assert read["shape"][0] == ["nsubj verb dobj"]
     assert [values[0] for values in read.answer] == ["PERSON", "DATE", "yes or no", "other"]
     assert read.groups.tolist() == [["none"], ["french"], ["none"], ["german"]]
@@ -34,6 +35,7 @@ def test_what_is_read_of_questions(read):
     assert read.names[2] == ["GPE"] and "NORP" in read.names[1]
 
 
+@hypothesis(deadline=None)
 @given(st.lists(st.sampled_from("abcd"), min_size=1), st.lists(st.sampled_from("abcd"), min_size=1))
 def test_divergence_is_between_equal_and_disjoint(one, other):
     one, other = (structure.shares(pd.Series([[value] for value in values])) for values in (one, other))

@@ -106,7 +106,7 @@ def table(arms: list[Arm], task: Task) -> list[str]:
     }
     head = ["arm", "ratio", "runs", "rows (synthetic)", f"{in_words(task.metric)} on test", "difference", "p"]
     for test in tests:
-        head += [f"{test}, before", "after", "p"]
+        head += [f"{test}, before", f"{test}, after", f"p of {test}"]
         head += [f"perplexity of {test}"] if test in first.runs[0].perplexity else []
     lines = []
     for place, arm in enumerate(arms):
