@@ -61,24 +61,12 @@ def test_planted_effects_are_told(tmp_path):
     assert better["exact match on test"] == "67.5 (66.7 to 68.3)" and better["rows (synthetic)"] == "100 (30)"
     assert better["difference"] == "+33.3" and better["p"] == "<.001"
     assert worse["difference"] == "+0.0" and worse["p"] == "1.000"
-    assert (better["lambada, before"], better["after"]) == ("75.0", "72.5 (72.5 to 72.5)")
-    # p stands twice, of the test and of language: the last one is kept
-    names = ratios.table(arms, task)[0]
-    assert names.count("| p ") == 2
+    assert (better["lambada, before"], better["lambada, after"]) == ("75.0", "72.5 (72.5 to 72.5)")
+    assert (better["p of lambada"], worse["p of lambada"]) == ("1.000", "<.001")
     assert worse["perplexity of lambada"] == "50.0 to 63.5"
     ratios.picture(arms, task, tmp_path / "ratios.png")
     assert (tmp_path / "ratios.png").read_bytes().startswith(b"\x89PNG")
     assert {arm.line: len(arm.runs) for arm in arms} == {"ratio": 2, "raw": 2}
-
-
-def test_language_that_is_lost_is_more_than_chance():
-    arms, task = ratios.compare(
-        [Planted(0, 13, 20, 30), Planted(1, 13, 20, 10), Planted(0.3, 13, 20, 29)], "webquestions"
-    )
-    lines = [line.split("|") for line in ratios.table(arms, task)]
-    place = max(place for place, cell in enumerate(lines[0]) if cell.strip() == "p")
-    assert [line[place].strip() for line in lines[2:]] == ["1.000", "<.001", "1.000"]
-    assert "2 of" not in " ".join(ratios.note(arms, task)) and "60 rows of test" in " ".join(ratios.note(arms, task))
 
 
 def test_runs_without_tests_of_language(tmp_path):
