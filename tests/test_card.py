@@ -8,9 +8,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pandas as pd
 import pytest
 
-from synthesis import UserError, card, files
+from synthesis import UserError, card, files, params
 from synthesis.publish import lay_out
+from synthesis.report import recipe
 from synthesis.run import Run
+from tests.conftest import ROOT
 
 TOKEN = "hf_secret0123456789"
 FILES = ["README.md", "default/train.parquet", "rejected/rejected.parquet"]
@@ -157,3 +159,11 @@ def test_publish_says_what_is_wrong(repository, words, message):
 
 def test_cells_stay_cells():
     assert card.cell("a|b\n<b> \\") == "a\\|b &lt;b> \\\\"
+
+
+def test_recipe_names_no_folder_of_this_machine(tmp_path):
+    settings = params.load(ROOT / "params.yaml").model_dump()
+    for name, rest in {"transfer": {"into": "rounds"}, "replay": {"share": 0.2}}.items():
+        settings["method"][name] = {"file": str(tmp_path / f"{name}.parquet"), **rest}
+    told = recipe.settings(Run.of("reviews", params.Params.model_validate(settings)))
+    assert "transfer.parquet" in told and "replay.parquet" in told and str(tmp_path) not in told

@@ -375,6 +375,11 @@ def test_stage(tmp_path, corpus):
     seed = transfer.read(task, str(tmp_path / "data" / "webquestions" / "pairs.parquet"), [])
     both = ["source", "target"]
     assert seed[both].to_dict("list") == rows[both].to_dict("list"), "pairs can be seed data"
+    file = str(tmp_path / "data" / "webquestions" / "pairs.parquet")
+    chosen = transfer.read(task, file, [], "retrieved")
+    assert chosen.source.tolist() == rows[rows.retrieved].source.tolist() != []
+    with pytest.raises(UserError, match=r"method\.transfer\.where: .* has no column `template` of true and false"):
+        transfer.read(task, file, [], "template")
 
     assert stage("reviews").returncode == 0, "a task without a corpus has no pairs"
     assert pd.read_parquet(tmp_path / "data" / "reviews" / "pairs.parquet").empty
