@@ -164,6 +164,11 @@ class Method(Section):
             raise ValueError(
                 "weight: dimp weighs the labels of the teacher, and label: soft puts others in their place"
             )
+        if self.replay and self.learn in ("best", "gold"):
+            raise ValueError(
+                f"replay is not learned by the student of the gold baseline, which may ship with learn: {self.learn}: "
+                "set learn: mix, with ratio: 0 for gold rows alone"
+            )
         return self
 
     def additional(self, q: int) -> int | None:

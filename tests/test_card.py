@@ -163,6 +163,7 @@ def test_cells_stay_cells():
 
 def test_recipe_names_no_folder_of_this_machine(tmp_path):
     settings = params.load(ROOT / "params.yaml").model_dump()
+    settings["method"]["learn"] = "mix"
     for name, rest in {"transfer": {"into": "rounds"}, "replay": {"share": 0.2}}.items():
         settings["method"][name] = {"file": str(tmp_path / f"{name}.parquet"), **rest}
     told = recipe.settings(Run.of("reviews", params.Params.model_validate(settings)))

@@ -101,6 +101,14 @@ def test_a_ratio_is_a_share(ratio):
 # Replay
 
 
+@pytest.mark.parametrize("learn", ["best", "gold"])
+def test_the_gold_baseline_replays_nothing(learn):
+    wanted = SETTINGS.method.model_dump() | {"learn": learn, "replay": {"file": "x.parquet", "share": 0.2}}
+    with pytest.raises(ValidationError, match="set learn: mix, with ratio: 0 for gold rows alone"):
+        Method.model_validate(wanted)
+    assert Method.model_validate(wanted | {"learn": "mix", "ratio": 0}).replay.share == 0.2
+
+
 def general(folder, texts: list[str], **changes) -> Replay:
     pd.DataFrame({"text": texts}).to_parquet(folder / "general.parquet")
     return Replay(**{"file": str(folder / "general.parquet"), "share": 0.2} | changes)
