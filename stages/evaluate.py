@@ -9,7 +9,7 @@ rows alone takes the test, as in S3: it shows what the teacher's rows teach by t
 import numpy as np
 import pandas as pd
 
-from synthesis import files, transfer
+from synthesis import files, replay, transfer
 from synthesis.measures import paired
 from synthesis.measures.equivalent import gold_equivalent
 from synthesis.measures.scores import score_splits
@@ -47,21 +47,22 @@ def main(run: Run) -> None:
 
 def teach(run: Run, what: str, written: pd.DataFrame, settings: Settings) -> tuple[Outcome, dict]:
     """The outcome of a student of this mixture of the written rows with gold ones, and its metrics."""
-    task, gold, seed = run.task, run.gold(), run.params.seed
-    mixture = mix(what, task, written, whole_budget(gold), seed)
+    task, gold, seed, method = run.task, run.gold(), run.params.seed, run.params.method
+    mixture = mix(what, task, written, whole_budget(gold), seed, method)
     selection = mixture.checkpoint(gold["selection"])
-    outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True)
+    texts = replay.texts(method.replay, task, len(mixture.rows), seed)
+    outcome = learn(task, mixture.rows, gold, settings, run.last, selection, watch=True, replay=texts)
     counts = {"synthetic_rows": len(mixture.synthetic), "gold_rows": len(mixture.gold)}
     return outcome, {"rows": sum(counts.values()), **counts, **outcome.metrics(task)}
 
 
 def tuned(run: Run, what: str, written: pd.DataFrame, settings: Settings) -> Settings:
     """The settings that are best for this mixture, of those that method.tune names."""
-    if not (tune := run.params.method.tune):
+    gold, method = run.gold(), run.params.method
+    if not method.tune:
         return settings
-    gold = run.gold()
-    held_back = mix(what, run.task, written, gold["validation"], run.params.seed)  # tried on rows that are not learned
-    return best_settings(run.task, held_back.rows, gold, settings, tune)
+    held_back = mix(what, run.task, written, gold["validation"], run.params.seed, method)  # tried on rows not learned
+    return best_settings(run.task, held_back.rows, gold, settings, method.tune)
 
 
 def calibrate(run: Run, ships: str, written: pd.DataFrame, settings: Settings) -> dict:
@@ -75,7 +76,7 @@ def calibrate(run: Run, ships: str, written: pd.DataFrame, settings: Settings) -
         return {}
     answers = files.read(run.paths.final_predictions).query("seed == 0")
     if not (answers.split == "selection").any():
-        rows = mix(ships, task, written, gold["validation"], run.params.seed).rows
+        rows = mix(ships, task, written, gold["validation"], run.params.seed, run.params.method).rows
         held_back = settings.changed({"seeds": 1})
         answers = learn(task, rows, gold, held_back, run.last, gold["selection"].head(0)).predictions
     labels = task.labels(gold["validation"])

@@ -16,7 +16,7 @@ def main(run: Run) -> None:
     theirs = run.params.method.transfer
     if theirs.file and theirs.into == "rounds":
         _, metrics = synthesize(run, Plan([], []), 0)
-        rows = transfer.read(run.task, theirs.file, files.read_json(run.paths.labels))
+        rows = transfer.read(run.task, theirs.file, files.read_json(run.paths.labels), theirs.where)
     else:
         rows, metrics = seeding.write(run, Sources.of(run))
     files.write(rows, run.paths.seed)

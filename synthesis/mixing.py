@@ -8,33 +8,46 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from synthesis import UserError
+from synthesis.params import Method
 from synthesis.tasks.base import Task
+from synthesis.tasks.checks import words
 
-GOLD, SYNTHETIC, BALANCED = "gold", "synthetic", "balanced"
+GOLD, SYNTHETIC, BALANCED, MIX = "gold", "synthetic", "balanced", "mix"
 
 
 class Mixture(NamedTuple):
-    """Rows to learn: the synthetic and the gold ones."""
+    """Rows to learn: the synthetic and the gold ones. to_the_end: selection rows pick no checkpoint in any case."""
 
     synthetic: pd.DataFrame
     gold: pd.DataFrame
+    to_the_end: bool = False
 
     @property
     def rows(self) -> pd.DataFrame:
-        return pd.concat(self)
+        return pd.concat([self.synthetic, self.gold])
 
     def checkpoint(self, selection: pd.DataFrame) -> pd.DataFrame:
         """The rows that pick the student's checkpoint: none where gold rows are learned themselves."""
-        return selection.head(0) if len(self.gold) else selection
+        return selection.head(0) if len(self.gold) or self.to_the_end else selection
 
 
-def mix(learn: str, task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
-    """The mixture of this name, of nothing but the columns that are learned; of gold rows all that is right."""
+def mix(
+    learn: str, task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, method: Method | None = None
+) -> Mixture:
+    """The mixture of this name, of nothing but the columns that are learned; of gold rows all that is right.
+
+    method: what says the ratio, where `learn` is MIX.
+    """
     columns = ["id", *task.fields]
     gold = gold[list(dict.fromkeys([*columns, task.truth]))]
-    return MIXTURES[learn](task, synthetic[[*columns, *_weights(synthetic)]], gold, seed)
+    synthetic = synthetic[[*columns, *_weights(synthetic)]]
+    if learn == MIX:
+        return at_ratio(task, synthetic, gold, seed, method.ratio, method.on_top)
+    return MIXTURES[learn](task, synthetic, gold, seed)
 
 
 def _weights(rows: pd.DataFrame) -> list[str]:
@@ -80,6 +93,41 @@ def shuffled(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int)
     column = "label" if task.can("labels") else task.written
     values = synthetic[[column, *_weights(synthetic)]].sample(frac=1, random_state=seed)
     return Mixture(synthetic.assign(**values.set_index(synthetic.index)), gold.head(0))
+
+
+def at_ratio(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, ratio: float, on_top: bool) -> Mixture:
+    """Synthetic and gold rows, drawn at random, as many of either as make up their share of a fixed number of words.
+
+    The number is that of the gold rows; on_top: all of these are learned, and as many more words of synthetic rows as
+    `ratio` says. Words are those that the student reads and writes, and stand for tokens, which differ by the student.
+    All ratios are trained to the end. Raises UserError for a ratio over 0 without synthetic rows.
+    """
+    if ratio and synthetic.empty:
+        raise UserError(f"method.ratio is {ratio}, and there are no synthetic rows to mix in: set it to 0")
+    total = _words(task, gold).sum()
+    made = _drawn(task, synthetic, ratio * total, seed)
+    return Mixture(made, gold if on_top else _drawn(task, gold, (1 - ratio) * total, seed), to_the_end=True)
+
+
+def _drawn(task: Task, rows: pd.DataFrame, wanted: float, seed: int) -> pd.DataFrame:
+    """Rows in random order, up to the one with which they have the words that are wanted, as near as can be.
+
+    All come once before any comes again.
+    """
+    if not wanted:
+        return rows.head(0)
+    rows = rows.sample(frac=1, random_state=seed)
+    sizes = _words(task, rows).to_numpy()
+    whole, rest = divmod(round(wanted), sizes.sum())
+    more = int(np.abs(np.append(0, sizes.cumsum()) - rest).argmin())
+    return pd.concat([*[rows] * whole, rows.head(more)])
+
+
+def _words(task: Task, rows: pd.DataFrame) -> pd.Series:
+    """How many words of each row are learned: those of its columns, and of its target where the student writes it."""
+    texts = [*task.columns, *(task.targets if task.can("texts") else ())]
+    counts = [max(1, sum(len(words(text)) for text in row)) for row in rows[texts].itertuples(index=False)]
+    return pd.Series(counts, index=rows.index, dtype=int)
 
 
 MIXTURES = {

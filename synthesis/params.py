@@ -65,6 +65,26 @@ class Corpus(Section):
     processes: int | None = Field(default=None, ge=1)
 
 
+class Harm(Section):
+    """Files of tests of language, which a student that writes takes before and after training."""
+
+    lambada: str | None = None
+    hellaswag: str | None = None
+    storycloze: str | None = None
+    limit: int | None = Field(default=None, ge=2)
+
+    @property
+    def tests(self) -> dict[str, str]:
+        """By test its file, of those that there are."""
+        return self.model_dump(exclude={"limit"}, exclude_none=True)
+
+    @model_validator(mode="after")
+    def names_a_test(self):
+        if not self.tests:
+            raise ValueError("name the file of at least one test (lambada, hellaswag, storycloze), or leave it empty")
+        return self
+
+
 class Task(Section):
     kind: str
     gold: GoldSource
@@ -73,6 +93,7 @@ class Task(Section):
     words: dict[str, str] = {}
     answers: Literal["gold", "extracted"] | None = None
     corpus: Corpus | None = None
+    harm: Harm | None = None
     writes: Literal["target", "source", "both"] | None = None
     metric: Literal["chrf", "bleu", "rouge_l", "exact_match", "f1"] | None = None
     student: dict = {}
@@ -91,6 +112,15 @@ class Transfer(Section):
 
     file: str | None
     into: Literal["rounds", "final"]
+    where: str | None = None
+
+
+class Replay(Section):
+    """General text that a student that writes learns beside its rows, so that it does not forget its language."""
+
+    file: str
+    column: str = "text"
+    share: float = Field(gt=0, lt=1)
 
 
 class Method(Section):
@@ -114,7 +144,10 @@ class Method(Section):
     score_below: float | None = Field(gt=0, le=1)
     label: Literal["teacher", "agree", "soft"] = "teacher"
     weight: Literal["dimp", "mmd"] | None = None
-    learn: Literal["best", "synthetic", "gold", "gold-repeated", "both", "balanced", "shuffled"]
+    learn: Literal["best", "synthetic", "gold", "gold-repeated", "both", "balanced", "mix", "shuffled"]
+    ratio: float = Field(default=0.5, ge=0, le=1)
+    on_top: bool = False
+    replay: Replay | None = None
     folds: int = Field(ge=2)
     tune: list[dict] | None
     transfer: Transfer
@@ -132,6 +165,11 @@ class Method(Section):
         if self.label == "soft" and self.weight == "dimp":
             raise ValueError(
                 "weight: dimp weighs the labels of the teacher, and label: soft puts others in their place"
+            )
+        if self.replay and self.learn in ("best", "gold"):
+            raise ValueError(
+                f"replay is not learned by the student of the gold baseline, which may ship with learn: {self.learn}: "
+                "set learn: mix, with ratio: 0 for gold rows alone"
             )
         return self
 

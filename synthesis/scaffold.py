@@ -86,6 +86,7 @@ def _describe(
         "writes": writes,
         "pool": None,
         "corpus": None,
+        "harm": None,
         "metric": None,
         "student": {},
         "card": {"language": None, "license": None, "gold_license": None},

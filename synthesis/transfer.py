@@ -16,15 +16,19 @@ def final_rows(run: Run) -> pd.DataFrame:
     rows, theirs = files.read(run.paths.train(run.last)), run.params.method.transfer
     if not theirs.file or theirs.into != "final":
         return rows
-    return pd.concat([read(run.task, theirs.file, files.read_json(run.paths.labels)), rows[rows["round"] > 0]])
+    own = read(run.task, theirs.file, files.read_json(run.paths.labels), theirs.where)
+    return pd.concat([own, rows[rows["round"] > 0]])
 
 
-def read(task: Task, file: str, labels: list[str]) -> pd.DataFrame:
+def read(task: Task, file: str, labels: list[str], where: str | None = None) -> pd.DataFrame:
     """The rows of a file that has the task's columns and targets, labels by their names, as `synthesis.rows` has them.
 
-    Raises UserError when a column is missing, a cell is no text, or a label unknown.
+    where: a column that is true for those that are taken. Raises UserError when a column is missing, a cell is no text,
+    or a label unknown.
     """
     theirs = source.read(file, "train")
+    if where:
+        theirs = theirs[chosen(theirs, file, where)]
     if missing := [column for column in task.fields if column not in theirs.columns]:
         raise UserError(f"{file} has no column `{missing[0]}` (there: {', '.join(map(str, theirs.columns))})")
     check_texts(theirs, task.columns, file)
@@ -39,3 +43,12 @@ def read(task: Task, file: str, labels: list[str]) -> pd.DataFrame:
     rows.insert(rows.columns.get_loc("replaces") + 1, "rationales", [[] for _ in range(len(rows))])
     rows.insert(rows.columns.get_loc("rationales") + 1, "item", 0)
     return rows
+
+
+def chosen(rows: pd.DataFrame, file: str, column: str) -> pd.Series:
+    """Which rows a column of true and false picks. Raises UserError when there is no such column, or it picks none."""
+    if column not in rows.columns or rows[column].dtype != bool:
+        raise UserError(f"method.transfer.where: {file} has no column `{column}` of true and false")
+    if not rows[column].any():
+        raise UserError(f"method.transfer.where: `{column}` is true for no row of {file}")
+    return rows[column]

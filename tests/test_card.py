@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthesis import UserError, card, files
+from synthesis import UserError, card, files, params
 from synthesis.models.load import fingerprint
 from synthesis.publish import lay_out, lay_out_student
+from synthesis.report import recipe
 from synthesis.run import Run
 from synthesis.students import saved
 from synthesis.students.calibration import Calibration
+from tests.conftest import ROOT
 from tests.test_export import finetuned, probe
 from tests.test_student import models  # noqa: F401
 
@@ -207,3 +209,12 @@ def test_a_student_that_no_pipeline_loads(repository, inside, models, tmp_path):
     lay_out_student(tmp_path / "hub", run, "me/reviews")
     assert (tmp_path / "hub/onnx/export.json").is_file()
     assert "Engine" in (tmp_path / "hub/README.md").read_text()
+
+
+def test_recipe_names_no_folder_of_this_machine(tmp_path):
+    settings = params.load(ROOT / "params.yaml").model_dump()
+    settings["method"]["learn"] = "mix"
+    for name, rest in {"transfer": {"into": "rounds"}, "replay": {"share": 0.2}}.items():
+        settings["method"][name] = {"file": str(tmp_path / f"{name}.parquet"), **rest}
+    told = recipe.settings(Run.of("reviews", params.Params.model_validate(settings)))
+    assert "transfer.parquet" in told and "replay.parquet" in told and str(tmp_path) not in told

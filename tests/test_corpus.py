@@ -103,6 +103,19 @@ def test_subject_that_another_sentence_explains_is_not_asked_about(asker):
     assert rejected["pronoun without antecedent"] > 0 and rejected["vague subject"] > 0
 
 
+def test_name_that_may_be_of_another_type_is_not_asked_for(asker):
+    """By what the model says of the name alone; yes, no, dates and numbers are none."""
+    pairs = [
+        pair("did he die", "x", answer)._replace(entity=entity)
+        for answer, entity in {
+            "Vienna": "GPE", "Lake Geneva": "FAC", "Easter": "PERSON", "Mary Holm": "PERSON", "yes": "PERSON",
+            "May": "DATE", "United States Constitution": "ORG",
+        }.items()
+    ]  # fmt: skip
+    assert [one.answer for one in asker.sure(pairs)] == ["Vienna", "Lake Geneva", "Mary Holm", "yes", "May"]
+    assert asker.sure([]) == []
+
+
 def claim(tmp_path, share: float) -> templates.Templates:
     """Nothing but claims, in this share of the sentences."""
     content = yaml.safe_load(templates.FILE.read_text())
@@ -362,6 +375,11 @@ def test_stage(tmp_path, corpus):
     seed = transfer.read(task, str(tmp_path / "data" / "webquestions" / "pairs.parquet"), [])
     both = ["source", "target"]
     assert seed[both].to_dict("list") == rows[both].to_dict("list"), "pairs can be seed data"
+    file = str(tmp_path / "data" / "webquestions" / "pairs.parquet")
+    chosen = transfer.read(task, file, [], "retrieved")
+    assert chosen.source.tolist() == rows[rows.retrieved].source.tolist() != []
+    with pytest.raises(UserError, match=r"method\.transfer\.where: .* has no column `template` of true and false"):
+        transfer.read(task, file, [], "template")
 
     assert stage("reviews").returncode == 0, "a task without a corpus has no pairs"
     assert pd.read_parquet(tmp_path / "data" / "reviews" / "pairs.parquet").empty

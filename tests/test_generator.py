@@ -291,6 +291,37 @@ def test_a_model_without_layers_for_adapters_is_told(writers, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+# General text
+
+
+def test_of_general_text_each_token_is_learned(writers):
+    """As by the model's own loss of a language model; and what a student replays it does not unlearn."""
+    text = "the box is red and the house was blue and green"
+    student = fresh(writers["llama"], max_tokens=16, max_new_tokens=4)
+    [(asked, told)] = student.turns.recited([text, "red"])
+    assert student.tokenizer.decode(asked + told) == text, "though an answer has four tokens at most"
+    rows, targets = student.turns.exchanges([asked], [told])
+    inputs = generator.pad(student.tokenizer, rows, student.model.device)
+    targets = {name: torch.from_numpy(column) for name, column in targets.items()}
+    loss, _ = generator._objective(student.turns.ask(student.model, inputs, targets), targets)
+    own = student.model(torch.tensor([asked + told]), labels=torch.tensor([asked + told])).loss
+    assert loss.item() == pytest.approx(own.item(), rel=1e-4)
+    [(_, cut)] = fresh(writers["llama"], max_tokens=8).turns.recited([text])
+    assert len(cut) == 7
+
+    def loss_of_text(replay) -> float:
+        lesson = Lesson(Examples(*copies(40, 1)), usual(writers["llama"], steps=60), replay=replay)
+        [student] = generator.fit(lesson)
+        return -student.log_likelihoods([asked], [told])[0]
+
+    assert loss_of_text([text] * 10) < 0.5 * loss_of_text([])
+
+
+def test_an_encoder_decoder_replays_nothing(writers):
+    with pytest.raises(UserError, match=r"^method\.replay: .* is an encoder-decoder"):
+        generator.fit(Lesson(Examples(*copies(4, 1)), usual(writers["t5"], steps=1), replay=["the box"]))
+
+
 # What is read
 
 

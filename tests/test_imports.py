@@ -15,7 +15,21 @@ print(time.process_time() - start, sorted(heavy & set(sys.modules)))
 
 
 @pytest.mark.parametrize(
-    "stage", ["gold", "rationales", "seed", "combine", "mine", "extrapolate", "report", "quality", "coverage"]
+    "stage",
+    [
+        "gold",
+        "rationales",
+        "seed",
+        "combine",
+        "mine",
+        "extrapolate",
+        "untrained",
+        "harm",
+        "structure",
+        "report",
+        "quality",
+        "coverage",
+    ],
 )
 def test_light_stages_import_in_under_a_second(stage):
     for _ in range(3):

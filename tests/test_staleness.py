@@ -9,7 +9,7 @@ def round_from(step: str, q: int, last: int = 1) -> set[str]:
     steps = ["train", "mine", "extrapolate", "combine"]
     first = {f"{name}@reviews-round{q}" for name in steps[steps.index(step) :]}
     rest = {f"{name}@reviews-round{r}" for r in range(q + 1, last + 1) for name in steps}
-    looks = {f"{name}@reviews" for name in ("quality", "coverage", "audit", "diagnose", "report", "card")}
+    looks = {f"{name}@reviews" for name in ("quality", "coverage", "structure", "audit", "diagnose", "report", "card")}
     return first | rest | looks | {"choose@reviews", "evaluate@reviews"}
 
 
@@ -32,7 +32,7 @@ def test_comment_and_order_rerun_nothing(repository):
 def test_extrapolation_prompt(repository):
     repository.edit("prompts/reviews/s3/extrapolate.md", "{{ text }}", "{{ text }} ({{ predicted }}?)")
     ran = repository.repro()
-    assert set(ran) == round_from("extrapolate", 0) | {"tune@reviews"}, "which has nothing to do"
+    assert set(ran) == round_from("extrapolate", 0) | {"tune@reviews", "harm@reviews"}, "which have nothing to do"
     assert len(ran) == len(set(ran))
     repository.run("git", "checkout", "prompts")
     assert repository.repro() == [], "back to the first prompt: everything is in the run-cache"

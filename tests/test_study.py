@@ -118,11 +118,11 @@ def test_chosen_arms_bring_those_that_they_need(write):
         ("arms: [{name: a, sett: {}}]", "what is missing; arms.0.what is missing; arms.0.sett is not a parameter"),
         (
             "what: w\narms: [{name: a, what: w, needs: wings}]",
-            "arms.0.needs: input should be 'labels', 'rationales', 'pairs' or 'writes'",
+            "arms.0.needs: input should be 'labels', 'rationales', 'pairs', 'texts' or 'writes'",
         ),
         (
             "what: w\ncompare: [all]\narms: [{name: a, what: w}]",
-            "compare.0: input should be 'spread', 'budgets' or 'worth'",
+            "compare.0: input should be 'spread', 'budgets', 'worth' or 'ratios'",
         ),
         ("what: w\narms: [{name: a, what: w, for_each: x}]", "the study has no list `x` (there: none)"),
         ("what: w\narms: [{name: '{x}', what: w}]", "arm `{x}`: {x} is neither {task} nor its for_each"),

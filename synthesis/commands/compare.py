@@ -28,6 +28,10 @@ def compare(
     worth: Annotated[
         bool, Option("--worth", help="Instead: what ships beside gold rows alone, by the number of gold rows.")
     ] = False,
+    ratios: Annotated[
+        bool,
+        Option("--ratios", help="Instead: the metric and tests of language by method.ratio, runs of a seed as one."),
+    ] = False,
     out: Annotated[
         str | None, Option(metavar="PREFIX", help="Write PREFIX.md, PREFIX.csv and PREFIX.png as well.")
     ] = None,
@@ -44,6 +48,8 @@ def compare(
 
     if worth:
         return _by_gold(revisions, task, out)
+    if ratios:
+        return _by_ratio(revisions, task, out)
     first = baseline or revisions[0]
     named = [arms.Revision(name) for name in dict.fromkeys([*revisions, first])]
     name = task or _only_task(named[0])
@@ -84,6 +90,21 @@ def _by_gold(revisions: list[str], task: str | None, out: str | None) -> None:
         files.write_text(f"{text}\n", f"{out}.md")
         with files.whole(f"{out}.png") as draft:
             worth.picture(cases, name, metric, draft)
+
+
+def _by_ratio(revisions: list[str], task: str | None, out: str | None) -> None:
+    """Shares of synthetic rows beside the first one."""
+    from synthesis import files
+    from synthesis.comparison import arms, ratios
+
+    named = [arms.Revision(name) for name in revisions]
+    compared, what = ratios.compare(named, task or _only_task(named[0]))
+    text = "\n".join([f"# {what.name}", "", *ratios.table(compared, what), "", *ratios.note(compared, what)])
+    print(text)
+    if out:
+        files.write_text(f"{text}\n", f"{out}.md")
+        with files.whole(f"{out}.png") as draft:
+            ratios.picture(compared, what, draft)
 
 
 def _only_task(revision: "Revision") -> str:

@@ -54,6 +54,27 @@ def bands(lines: dict[str, dict[int, list[float]]], title: str, metric: str, fil
     _save(figure, file)
 
 
+def by_ratio(panels: dict[str, dict[str, dict[float, list[float]]]], title: str, file: Path) -> None:
+    """Values by the share of synthetic words, a panel for each label: a line through the means, a band over all."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((1.5 + 5.5 * len(panels), 4), layout="constrained")
+    figure.suptitle(title)
+    for axes, (label, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for place, (name, points) in enumerate(lines.items()):
+            look, ratios = _look(place), list(points)
+            if len(ratios) > 1:
+                axes.fill_between(ratios, *([end(each) for each in points.values()] for end in (min, max)), alpha=0.1,
+                                  lw=0, color=look["color"])  # fmt: skip
+            means = [sum(each) / len(each) for each in points.values()]
+            axes.plot(ratios, means, label=name, markersize=6, lw=1.5, **look)
+        axes.set_ylabel(label)
+        axes.set_xlabel("share of synthetic words")
+        axes.set_xlim(-0.03, 1.03)
+        axes.legend(frameon=False, fontsize="small")
+    _save(figure, file, legend=False)
+
+
 def _by_gold_rows(axes, sizes: list[int]) -> None:
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
@@ -96,9 +117,10 @@ def _line(axes, sizes: list[int], students: list[Student], name: str, look: dict
     axes.plot(sizes, values, label=name, markersize=6, markeredgecolor="white", markeredgewidth=0.5, lw=1.5, **look)
 
 
-def _save(figure, file: Path) -> None:
+def _save(figure, file: Path, legend: bool = True) -> None:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", alpha=0.3, lw=0.5)
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    if legend:
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     figure.savefig(file, format="png", dpi=150, metadata={"Software": None})

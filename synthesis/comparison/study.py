@@ -66,7 +66,7 @@ class Study(Section):
     """
 
     what: str
-    compare: list[Literal["spread", "budgets", "worth"]] = []
+    compare: list[Literal["spread", "budgets", "worth", "ratios"]] = []
     set: dict[str, Any] = {}
     targets: list[str] = []
     lists: dict[str, list] = {}
@@ -142,8 +142,8 @@ def _is_count(value) -> bool:
 
 def _fill(value, names: dict[str, Any]):
     """The value with its names filled in. One that is nothing but a name becomes what that stands for, of any type."""
-    if _is_count(value):
-        return {how: _fill(arm, names) for how, arm in value.items()}
+    if isinstance(value, dict):
+        return {key: _fill(part, names) for key, part in value.items()}
     if not isinstance(value, str):
         return value
     whole = NAME.fullmatch(value)

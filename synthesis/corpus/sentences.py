@@ -26,6 +26,8 @@ from synthesis.parsers import spacy
 UNUSED = ["lemmatizer", "attribute_ruler"]
 STEP = 1_024  # of the parser and of the search for names, which go through a quarter of so many texts in step
 SETTINGS = {"tok2vec": {"batch_size": 32}, "parser": {"batch_size": STEP}, "ner": {"batch_size": STEP}}
+PLACES, OTHERS = ("GPE", "LOC", "FAC"), ("PERSON", "NORP", "ORG", "PRODUCT", "EVENT", "WORK_OF_ART", "LAW", "LANGUAGE")
+NAMES = dict.fromkeys(PLACES, "place") | {name: name for name in OTHERS}  # types that a question tells apart
 NEED = "questions about a corpus need a parser"
 AHEAD = 2  # batches a process that are read before they are needed
 
@@ -60,7 +62,23 @@ class Asker:
             for doc, name in docs:
                 sentences += sum(1 for _ in doc.sents)
                 pairs += self.writer.pairs(doc, name, rejected)
-        return Found(pairs, len({text.id for text in batch}), sentences, rejected)
+            sure = self.sure(pairs)
+        rejected["answer perhaps of another type"] += len(pairs) - len(sure)
+        return Found(sure, len({text.id for text in batch}), sentences, +rejected)
+
+    def sure(self, pairs: list[Pair]) -> list[Pair]:
+        """The pairs but for those whose answer is a name that is of another type when the model reads it alone.
+
+        A name that it is wrong about in one of the two is seldom of the type that the question asks for.
+        """
+        named = {pair.answer for pair in pairs if pair.entity in NAMES} - {"yes", "no"}
+        alone = {}
+        for doc in self.model.pipe(
+            sorted(named), batch_size=STEP, disable=("tagger", "parser"), component_cfg=SETTINGS
+        ):
+            longest = max(doc.ents, key=len, default=None)
+            alone[doc.text] = NAMES.get(longest.label_) if longest is not None else None
+        return [pair for pair in pairs if pair.answer not in named or alone[pair.answer] == NAMES.get(pair.entity)]
 
 
 def load():

@@ -80,6 +80,16 @@ def load_writer(model: str, key: str = "student.model"):
     return writer
 
 
+def load_causal(model: str, key: str = "student.model"):
+    """Return a float32 model that goes on with a text. Raises UserError for any other."""
+    writer = load_writer(model, key)
+    if writer.config.is_encoder_decoder:
+        raise UserError(
+            f"{key}: `{model}` is an encoder-decoder, which goes on with no text; leave task.<name>.harm empty"
+        )
+    return writer
+
+
 def room(model) -> int:
     """Tokens that a model reads and writes at most; a million where its configuration does not say."""
     return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20

@@ -28,8 +28,10 @@ def settings(run: Run) -> str:
     params = run.params
     shown = params.model_dump(include=PARAMS) | {"student": run.student.model_dump()}
     shown["student"]["model"] = public(run.student.model)
-    if params.method.transfer.file:
-        shown["method"]["transfer"]["file"] = public(params.method.transfer.file)
+    for name in ("transfer", "replay"):
+        section = shown["method"][name]
+        if section and section["file"]:
+            section["file"] = public(section["file"])
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
 
 

@@ -14,6 +14,7 @@ LEARNED = {
     "synthetic": "synthetic rows alone",
     "both": "synthetic and gold rows",
     "balanced": "synthetic and gold rows, as many of each",
+    "mix": "synthetic and gold rows in the share of method.ratio",
     "gold-repeated": "gold rows alone, repeated (a control)",
     "shuffled": "synthetic rows with labels at random (a control)",
 }

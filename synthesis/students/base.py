@@ -45,7 +45,7 @@ class Lesson:
 
     learned: the rows that it learns. selection: the rows that pick its checkpoint; there may be none. watched: rows
     whose score its curve shows, and which decide nothing. names: the labels; none where the answer is a span or a
-    text. seeds: of training, a student each.
+    text. seeds: of training, a student each. replay: texts that are learned whole, by students that write.
     """
 
     learned: Examples
@@ -54,6 +54,7 @@ class Lesson:
     selection: Examples = field(default_factory=Examples)
     watched: Examples = field(default_factory=Examples)
     seeds: Sequence[int] = (0,)
+    replay: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def fit(lesson: Lesson) -> list[Generator]:
     Inputs are sources, goals all right answers of each, which are learned in turn, so that a source with many counts no
     more than one with a single answer. The score is the likelihood of a token, in the geometric mean over all tokens of
     the first answers. What is longer than `max_tokens`, or than the model can read, is cut off the source, and off the
-    answer what is longer than `max_new_tokens`.
+    answer what is longer than `max_new_tokens`. Of texts that are replayed each token is learned.
 
     The same seeds give the same students on the same machine. Raises UserError when the model cannot be loaded or is
     none that writes.
@@ -180,6 +180,9 @@ def teach(
     pairs = zip(turns.asked(lesson.learned.inputs), versions, strict=True)
     asked = [tokens for tokens, count in pairs for _ in range(count)]
     told = turns.told([answer for answers in lesson.learned.goals for answer in answers])
+    if texts := turns.recited(list(lesson.replay)):
+        asked, told = ([*rows, *more] for rows, more in zip((asked, told), zip(*texts, strict=True), strict=True))
+        versions += [1] * len(texts)
     rows, targets = turns.exchanges(asked, told)
     exams = {"selection_score": answered(lesson.selection), "test_score": answered(lesson.watched)}
     said = [len(tokens) for tokens in told]

@@ -1,6 +1,7 @@
 """One lesson: for each training seed a fresh student learns rows, and is asked about gold rows that it did not."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import NamedTuple
@@ -55,17 +56,19 @@ def learn(
     q: int,
     selection: pd.DataFrame | None = None,
     watch: bool = False,
+    replay: Sequence[str] = (),
 ) -> Outcome:
     """Teach `rows` to students of round q.
 
     gold: the rows of each split; a split of which rows are learned is not asked about. selection: the rows that pick
     the checkpoint, by default gold's. watch: the curve shows the score on some rows of test, which decide nothing.
+    replay: general texts, which students that write learn as well.
     """
     labels = task.labels(gold["validation"])
     learned, selected = (examples(task, part) for part in (rows, gold["selection"] if selection is None else selection))
     watched = examples(task, gold["test"].head(WATCHED if watch else 0))
     print(f"students to train: {settings.seeds}, {settings.kind}; rows: {len(rows)}", file=sys.stderr)
-    students = fit(task, Lesson(learned, settings, labels, selected, watched, range(settings.seeds)))
+    students = fit(task, Lesson(learned, settings, labels, selected, watched, range(settings.seeds), replay))
     asked = {split: table for split, table in gold.items() if not table.id.isin(rows.id).any()}
     predictions = []
     for seed, student in enumerate(students):

@@ -62,6 +62,14 @@ class Turns:
         ]
         return [tokens[: self.longest] for tokens in ended]
 
+    def recited(self, texts: list[str]) -> list[tuple[list[int], list[int]]]:
+        """Of each text the first token, and the others as the answer to it, cut where they are too many.
+
+        So all tokens but the first are learned. A text of one token is left out. Raises UserError for a model that does
+        not go on with a text.
+        """
+        raise NotImplementedError
+
     def text(self, tokens: list[int]) -> str:
         """The answer that the tokens say."""
         return self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
@@ -97,6 +105,13 @@ class Translation(Turns):
         shifted = [[self.start, *tokens[:-1]] for tokens in told]
         return read(asked), {"labels": filled(told, IGNORED), "shifted": filled(shifted, self.tokenizer.pad_token_id)}
 
+    def recited(self, texts):
+        if texts:
+            raise UserError(
+                f"method.replay: `{self.name}` is an encoder-decoder, which goes on with no text: leave it out"
+            )
+        return []
+
     @staticmethod
     def ask(model, inputs: dict, targets: dict) -> torch.Tensor:
         """The logits of each token of the answers, (batch, tokens, vocabulary)."""
@@ -122,6 +137,9 @@ class Conversation(Turns):
             tokens if len(tokens) <= self.room else self._cut(source, tokens)
             for source, tokens in zip(sources, read, strict=True)
         ]
+
+    def recited(self, texts):
+        return [(tokens[:1], tokens[1 : self.room]) for tokens in self.spoken(texts) if len(tokens) > 1]
 
     def exchanges(self, asked: list[list[int]], told: list[list[int]]) -> tuple[list[dict], dict[str, np.ndarray]]:
         """What the model reads of each row, and the targets: (rows, tokens) what it should say, and where it starts."""

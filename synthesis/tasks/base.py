@@ -23,6 +23,7 @@ CAPABILITIES = {
     "labels": "labels",  # one target, `label`, out of a set that is known beforehand
     "rationales": "rationales",  # its seed prompt can name reasons for a label
     "pairs": "questions with answers out of a text",
+    "texts": "a student that writes texts",
     "writes": "columns to choose from",  # task.<name>.writes says which of them the teacher writes
 }
 

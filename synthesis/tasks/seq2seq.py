@@ -30,7 +30,7 @@ FAR = 2  # times shorter or longer than its reference
 
 
 class Task(base.Task):
-    capabilities = frozenset({"pairs", "writes"})
+    capabilities = frozenset({"pairs", "texts", "writes"})
     columns = ("source",)
     targets = ("target",)
     group = "source"
