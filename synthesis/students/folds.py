@@ -18,7 +18,7 @@ from synthesis.students.lesson import examples, try_out
 from synthesis.tasks.base import Task
 
 Gold = dict[str, pd.DataFrame]  # by split
-HOPELESS = 2  # standard errors behind the best after a fold: such a candidate is not tried further
+HOPELESS = 2.0  # standard errors behind the best after a fold: such a candidate is not tried further
 
 
 class Fold(NamedTuple):
@@ -58,13 +58,18 @@ def cut(task: Task, rows: pd.DataFrame, count: int) -> list[Fold]:
 
 
 def cross_validate(
-    task: Task, folds: list[Fold], candidates: dict[str, Candidate], names: list[str], known: pd.DataFrame | None = None
+    task: Task,
+    folds: list[Fold],
+    candidates: dict[str, Candidate],
+    names: list[str],
+    known: pd.DataFrame | None = None,
+    hopeless: float = HOPELESS,
 ) -> pd.DataFrame:
     """The metric on each gold row, by candidate: index id, in the order in which the rows are asked about.
 
     names: the labels. known: a table of this kind, of candidates that need not be fitted again, in which rows may be
-    missing: those are left out of the result. A candidate that is clearly behind the best after some folds has NaN for
-    the others; the best one never has.
+    missing: those are left out of the result. A candidate that is so many standard errors behind the best after some
+    folds has NaN for the others; the best one never has.
     """
     scores, left = [], list(candidates)
     for fold in folds:
@@ -77,14 +82,14 @@ def cross_validate(
             rows, selection = (examples(task, table) for table in learned(fold))
             part[name] = try_out(task, Lesson(rows, settings, names, selection), asked)
         scores.append(part)
-        left = [name for name in left if not _is_hopeless(pd.concat(scores), name)]
+        left = [name for name in left if not _is_hopeless(pd.concat(scores), name, hopeless)]
     return pd.concat(scores)
 
 
-def _is_hopeless(scores: pd.DataFrame, name: str) -> bool:
+def _is_hopeless(scores: pd.DataFrame, name: str, errors: float) -> bool:
     """Whether a candidate is so far behind the best one, row by row, that the other folds need not be seen."""
     difference, error = behind(scores, name, scores.mean().idxmax())
-    hopeless = difference < -HOPELESS * error
+    hopeless = difference < -errors * error
     if hopeless:
         print(f"cross-validation: {name} is {-100 * difference:.1f} points behind: not tried further", file=sys.stderr)
     return hopeless
