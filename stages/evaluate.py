@@ -6,10 +6,10 @@ Where gold rows alone were chosen, it is the student of the gold baseline. Besid
 rows alone takes the test, as in S3: it shows what the teacher's rows teach by themselves.
 """
 
-import numpy as np
 import pandas as pd
 
 from synthesis import files, replay, transfer
+from synthesis.confidence import calibrate
 from synthesis.measures import paired
 from synthesis.measures.equivalent import gold_equivalent
 from synthesis.measures.scores import score_splits
@@ -17,7 +17,6 @@ from synthesis.mixing import GOLD, SYNTHETIC, mix
 from synthesis.params import Student as Settings
 from synthesis.run import Run, stage
 from synthesis.students import saved
-from synthesis.students.calibration import fit, logs, test
 from synthesis.students.folds import whole_budget
 from synthesis.students.lesson import Outcome, learn
 from synthesis.students.tuning import best_settings
@@ -63,34 +62,6 @@ def tuned(run: Run, what: str, written: pd.DataFrame, settings: Settings) -> Set
         return settings
     held_back = mix(what, run.task, written, gold["validation"], run.params.seed, method)  # tried on rows not learned
     return best_settings(run.task, held_back.rows, gold, settings, method.tune)
-
-
-def calibrate(run: Run, ships: str, written: pd.DataFrame, settings: Settings) -> dict:
-    """Fit temperature and threshold on selection rows, and note them with what ships. Returns what is to be told.
-
-    Where it has learned the selection rows, a student that has not, but is like it in all else, answers them: that is
-    what scikit-learn's CalibratedClassifierCV does with `ensemble=False`. Kinds without labels have no calibration.
-    """
-    task, gold = run.task, run.gold()
-    if not task.can("labels"):
-        return {}
-    answers = files.read(run.paths.final_predictions).query("seed == 0")
-    if not (answers.split == "selection").any():
-        rows = mix(ships, task, written, gold["validation"], run.params.seed, run.params.method).rows
-        held_back = settings.changed({"seeds": 1})
-        answers = learn(task, rows, gold, held_back, run.last, gold["selection"].head(0)).predictions
-    labels = task.labels(gold["validation"])
-    logits, truth = logits_of(answers.query("split == 'selection'"), labels)
-    calibration = fit(logits, truth)
-    saved.calibrate(run.paths.student, task.name, calibration)
-    asked = files.read(run.paths.final_predictions).query("seed == 0 and split == 'test'")
-    return {"calibration": calibration._asdict() | {"rows": len(truth)} | test(calibration, *logits_of(asked, labels))}
-
-
-def logits_of(predictions: pd.DataFrame, labels: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Logits, (rows, labels), and the place of each row's label."""
-    chances = predictions[[f"p({label})" for label in labels]].to_numpy()
-    return logs(chances), predictions.label.map(labels.index).to_numpy()
 
 
 def worth(run: Run) -> dict:
