@@ -103,6 +103,7 @@ def test_a_stale_lock_is_noticed(repository, stage, data):
     assert check.stdout == ""
 
 
+@pytest.mark.slow
 def test_back_to_an_old_prompt_costs_no_call(fresh, monkeypatch):
     prompt = "prompts/reviews/s3/seed.md"
     monkeypatch.setenv("OPENAI_API_KEY", "none")

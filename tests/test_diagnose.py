@@ -117,6 +117,7 @@ def test_every_kind_is_diagnosed(all_kinds):
         assert metrics["suspects"] == len(pd.read_parquet(all_kinds.folder / f"data/{task}/suspects.parquet"))
 
 
+@pytest.mark.slow
 def test_mislabelled_rows_are_suspected(fresh):
     """One gold row in ten gets the other label. The reviews are plain, so that a small student can tell."""
     draw, labels = random.Random(0), list(PLAIN)

@@ -257,7 +257,7 @@ def test_a_saved_folder_answers_alike(taught, tmp_path, kind):
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_adapters_learn_and_are_merged(writers, tmp_path, kind):
     [student] = teach(usual(writers[kind], lora=8, steps=80, learning_rate=5e-3), selection=copies(20, 2))
-    assert student.curve.loss.iloc[-1] < 0.7 * student.curve.loss.iloc[0]
+    assert student.curve.loss.iloc[-1] < 0.85 * student.curve.loss.iloc[0], "means over half of the steps each"
     assert isinstance(student.model, transformers.PreTrainedModel)
     [whole] = teach(usual(writers[kind], steps=5))
     assert student.parameters == whole.parameters

@@ -77,6 +77,7 @@ def test_history_holds_each_students_predictions_once(reproduced):
     assert not history.duplicated(["round", "seed", "split", "id"]).any()
 
 
+@pytest.mark.slow
 def test_converged_rounds_pass_through(repository):
     """A gain that is asked for and does not come ends the loop: later rounds neither call nor train."""
     two = [{"q": 0, "next": 1}, {"q": 1, "next": 2}]

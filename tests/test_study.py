@@ -199,6 +199,7 @@ def refs(repository: Repository) -> dict[str, str]:
     return {name.rpartition("/")[2]: name for name in names if name.count("/") == 4}
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_where_it_was_stopped(repository):
     """S3 has run in the workspace; an arm without extrapolation learns as many rows, all of them seed data."""
     code, errors = interrupted(repository, "reviews-s3: ")
@@ -222,6 +223,7 @@ def test_a_study_goes_on_where_it_was_stopped(repository):
     assert again.splitlines()[2:] == output.splitlines()[2:]
 
 
+@pytest.mark.slow
 def test_an_arm_is_finished_only_on_the_inputs_of_today(repository, monkeypatch):
     monkeypatch.chdir(repository.folder)
     values = {"method.learn": "both", "tasks": ["reviews"]}
