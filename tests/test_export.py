@@ -179,6 +179,7 @@ def test_a_calibration_is_found_again(labels, true):
     found = fit(logits, drawn(logits, true))
     assert found.temperature == pytest.approx(true.temperature, rel=0.05)
     assert found.threshold == pytest.approx(true.threshold, abs=0.02) and (found.threshold == 0.5) == (true[1] == 0.5)
+    assert fit(logits, drawn(logits, true), move=False).threshold == 0.5
     assert fit(logits, logits.argmax(1)) == fit(logits[:0], np.empty(0, int)) == Calibration(), "nothing to fit it on"
 
 

@@ -45,11 +45,12 @@ def logs(probabilities: np.ndarray) -> np.ndarray:
         return np.log(probabilities)
 
 
-def fit(logits: np.ndarray, truth: np.ndarray) -> Calibration:
+def fit(logits: np.ndarray, truth: np.ndarray, move: bool = True) -> Calibration:
     """What makes the labels of rows that were not learned as likely as can be.
 
-    truth: the place of each row's label, (rows,). Neutral where all rows are answered right, which no temperature is
-    too low for, and where there are none. The threshold stays in the middle unless another is shown to be better.
+    truth: the place of each row's label, (rows,). move: whether the threshold may. Neutral where all rows are answered
+    right, which no temperature is too low for, and where there are none. The threshold stays in the middle unless
+    another is shown to be better.
     """
     from scipy.optimize import minimize, minimize_scalar
 
@@ -66,7 +67,7 @@ def fit(logits: np.ndarray, truth: np.ndarray) -> Calibration:
     low, high = np.log(BOUNDS)
     alone = minimize_scalar(lambda log: loss([log]), bounds=(low, high), method="bounded")
     best = Calibration(round(float(np.exp(alone.x)), 4))
-    if logits.shape[1] == 2:
+    if move and logits.shape[1] == 2:
         both = minimize(loss, [alone.x, 0.0], bounds=[(low, high), (-5, 5)], method="L-BFGS-B")
         if 2 * (alone.fun - both.fun) > CERTAIN:
             log, shift = both.x
