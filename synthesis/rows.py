@@ -11,6 +11,7 @@ import pandas as pd
 
 from synthesis import files, lists
 from synthesis.filters import sift
+from synthesis.leaning import frequency, righted, weights
 from synthesis.params import Asking
 from synthesis.run import Run
 from synthesis.tasks.base import Task
@@ -216,11 +217,13 @@ def verify(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) ->
 def likeliest(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) -> tuple[pd.DataFrame, dict]:
     """The rows, those rejected whose label the teacher itself does not find the likeliest one, and counts of them.
 
-    Its own label is kept as `blind`. It is asked for no answer. Raises UserError as `Teacher.likelihoods` does.
+    What it leans to whatever a row says, and how often labels were asked for, is taken into account. Its own label is
+    kept as `blind`. It is asked for no answer. Raises UserError as `Teacher.likelihoods` does.
     """
     task, left = run.task, rows.rejected == ""
     requests = plans.verification(run, rows[left].to_dict("records"), labels)
     shares = teacher.likelihoods(requests, task.words(labels), "verify.teacher: likelihood")
+    shares = righted(shares, weights(shares, frequency(rows.label[left].tolist(), labels)))
     found = pd.Series([labels[row.argmax()] for row in shares], index=rows.index[left], dtype=object)
     wrong = found.index[found != rows.label[left]]
     rows = rows.assign(blind=found.map(task.word).reindex(rows.index, fill_value=""))

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from synthesis import UserError, files
+from synthesis.leaning import frequency, righted, weights
 from synthesis.rows import Writing, table
 from synthesis.run import Run
 from synthesis.teacher import plans
@@ -85,7 +86,9 @@ def annotated(run: Run, sources: Sources, count: int, *others) -> Writing:
         most = min(most, round((1 + run.params.method.replacements) * count))
     rows = pool.head(most if sources.labels else count).to_dict("records")
     plan = Plan(rows, plans.verification(run, rows, sources.labels))
-    return Labelling(run, plan, count, sources.labels, *others) if sources.labels else Writing(run, plan, 0, *others)
+    if not sources.labels:
+        return Writing(run, plan, 0, *others)
+    return Labelling(run, plan, count, sources.labels, sources.gold.label.tolist(), *others)
 
 
 SEED: dict[str, list[Callable[..., Writing]]] = {
@@ -105,13 +108,15 @@ def plain(run: Run) -> Run:
 class Labelling(Writing):
     """Rows of a pool in the making, each with the likeliest label, and its probability as `confidence`.
 
-    The label is the likeliest answer to the verification prompt, of all labels' words. Where the provider sees no
-    probabilities the teacher answers freely, and nothing is known of its confidence. In the place of a row that is
-    rejected another one of the pool is taken: the plan has all of these, and `count` are wanted.
+    The label is the likeliest answer to the verification prompt, of all labels' words, once what the teacher leans to
+    by itself is taken away: of that the rows of the first turn tell, and of the labels' frequency gold rows. Where the
+    provider sees no probabilities the teacher answers freely, and nothing is known of its confidence. In the place of a
+    row that is rejected another one of the pool is taken: the plan has all of these, and `count` are wanted.
     """
 
-    def __init__(self, run: Run, plan: Plan, count: int, labels: list[str], *others):
+    def __init__(self, run: Run, plan: Plan, count: int, labels: list[str], gold: list[str], *others):
         super().__init__(run, plan, 0, *others)
+        self.frequent, self.weights = frequency(gold, labels), None
         self.labels, self.wanted, self.most = labels, min(count, len(plan.rows)), len(plan.rows)
 
     def write(self, turn: list[int]) -> pd.DataFrame:
@@ -129,6 +134,8 @@ class Labelling(Writing):
             confidence = np.full(len(rows), np.nan)
         else:
             shares = self.teacher.likelihoods(requests, task.words(self.labels), "method.seed: annotate")
+            self.weights = weights(shares, self.frequent) if self.weights is None else self.weights
+            shares = righted(shares, self.weights)
             labels, confidence = [self.labels[row.argmax()] for row in shares], shares.max(axis=1)
             too_long = [None if known else "prompt too long" for known in np.isfinite(confidence)]
             answers = [
