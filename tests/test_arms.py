@@ -33,6 +33,7 @@ def same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return one[["id", "text", "label"]].equals(other[["id", "text", "label"]])
 
 
+@pytest.mark.slow
 def test_seed_only_ends_before_the_first_extrapolation(repository):
     """And shares with S3 all that comes before."""
     repository.set({"method.mine": "nothing"})

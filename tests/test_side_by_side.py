@@ -34,6 +34,7 @@ def test_questions_are_compared(side_by_side):
     assert gold.startswith("| gold rows alone |")
 
 
+@pytest.mark.slow
 def test_a_prompt_of_one_task(side_by_side):
     side_by_side.edit("prompts/rte/s3/seed.md", "According to", "Going by")
     stale = side_by_side.stale()

@@ -3,6 +3,8 @@
 Some tests run all that follows from a change; others are content with the stages that the change itself makes stale.
 """
 
+import pytest
+
 
 def round_from(step: str, q: int, last: int = 1) -> set[str]:
     """The stages of rounds q to `last`, from a step of round q on, and what follows the rounds."""
@@ -29,6 +31,7 @@ def test_comment_and_order_rerun_nothing(repository):
     assert repository.repro() == []
 
 
+@pytest.mark.slow
 def test_extrapolation_prompt(repository):
     repository.edit("prompts/reviews/s3/extrapolate.md", "{{ text }}", "{{ text }} ({{ predicted }}?)")
     ran = repository.repro()

@@ -250,6 +250,7 @@ def test_an_arm_is_finished_only_on_the_inputs_of_today(repository, monkeypatch)
     assert not finished()
 
 
+@pytest.mark.slow
 def test_an_arm_that_fails_stops_the_study(fresh):
     done = fresh.command("study", "arms", "--set", "student.kind=nonsense", ok=False)
     assert done.returncode == 1
