@@ -1,9 +1,11 @@
 """The demo as it is committed: its teacher's answers are recorded for the prompts and parameters of today."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -63,6 +65,7 @@ def test_the_recorded_answers_are_small_and_no_others(demo, monkeypatch):
 @pytest.mark.slow
 def test_the_demo_asks_nobody(demo, monkeypatch, tmp_path):
     monkeypatch.setenv("TEACHER_STORE", str(tmp_path / "empty.sqlite"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     for command in (["git", "init", "-q"], ["git", "add", "-A"], ["git", "commit", "-q", "-m", "demo"]):
         subprocess.run(command, cwd=demo, check=True)
     subprocess.run([sys.executable, "-m", "dvc", "repro", "report@reviews"], cwd=demo, check=True, capture_output=True)
