@@ -45,12 +45,8 @@ def bands(lines: dict[str, dict[int, list[float]]], title: str, metric: str, fil
     figure, (axes,) = _figure(1, title, metric)
     for place, (name, points) in enumerate(lines.items()):
         look = {"color": GREY, "marker": "o", "linestyle": "--"} if place == 0 else _look(place - 1)
-        sizes, values = list(points), list(points.values())
-        if len(sizes) > 1:
-            axes.fill_between(sizes, *zip(*((min(each), max(each)) for each in values), strict=True), alpha=0.1, lw=0,
-                              color=look["color"])  # fmt: skip
-        axes.plot(sizes, [sum(each) / len(each) for each in values], label=name, markersize=6, lw=1.5, **look)
-    _by_gold_rows(axes, sizes)
+        _banded(axes, points, name, look)
+    _by_gold_rows(axes, list(points))
     _save(figure, file)
 
 
@@ -62,17 +58,21 @@ def by_ratio(panels: dict[str, dict[str, dict[float, list[float]]]], title: str,
     figure.suptitle(title)
     for axes, (label, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for place, (name, points) in enumerate(lines.items()):
-            look, ratios = _look(place), list(points)
-            if len(ratios) > 1:
-                axes.fill_between(ratios, *([end(each) for each in points.values()] for end in (min, max)), alpha=0.1,
-                                  lw=0, color=look["color"])  # fmt: skip
-            means = [sum(each) / len(each) for each in points.values()]
-            axes.plot(ratios, means, label=name, markersize=6, lw=1.5, **look)
+            _banded(axes, points, name, _look(place))
         axes.set_ylabel(label)
         axes.set_xlabel("share of synthetic words")
         axes.set_xlim(-0.03, 1.03)
         axes.legend(frameon=False, fontsize="small")
     _save(figure, file, legend=False)
+
+
+def _banded(axes, points: dict[float, list[float]], name: str, look: dict) -> None:
+    """A line through the means of the values at each point, and a band over all of them."""
+    places, values = list(points), list(points.values())
+    if len(places) > 1:
+        ends = ([end(each) for each in values] for end in (min, max))
+        axes.fill_between(places, *ends, alpha=0.1, lw=0, color=look["color"])
+    axes.plot(places, [sum(each) / len(each) for each in values], label=name, markersize=6, lw=1.5, **look)
 
 
 def _by_gold_rows(axes, sizes: list[int]) -> None:

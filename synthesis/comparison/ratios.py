@@ -15,6 +15,7 @@ import pandas as pd
 from synthesis import UserError
 from synthesis.comparison import pictures
 from synthesis.comparison.arms import Revision, task_of
+from synthesis.comparison.worth import spread
 from synthesis.measures import paired
 from synthesis.paths import Paths
 from synthesis.report.tables import in_words, markdown, p_text
@@ -123,12 +124,6 @@ def table(arms: list[Arm], task: Task) -> list[str]:
                 line.append(f"{before:.1f} to {now:.1f}")
         lines.append(line)
     return markdown([head, *lines])
-
-
-def spread(values) -> str:
-    """The mean, and between which ends the values lie."""
-    mean = f"{np.mean(values):.1f}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.1f} to {max(values):.1f})"
 
 
 def note(arms: list[Arm], task: Task) -> list[str]:

@@ -71,8 +71,8 @@ def table(cases: list[Case]) -> list[str]:
             [
                 budget,
                 len(part),
-                *(_spread([100 * case.scores[line] for case in part]) for line in LINES),
-                _spread([100 * case.difference for case in part], "+.1f"),
+                *(spread([100 * case.scores[line] for case in part]) for line in LINES),
+                spread([100 * case.difference for case in part], "+.1f"),
                 sum(case.difference > 0 for case in sure),
                 sum(case.difference < 0 for case in sure),
                 ", ".join(f"{what} {ships.count(what)}" for what in sorted(set(ships))),
@@ -110,7 +110,7 @@ def picture(cases: list[Case], title: str, metric: str, file: Path) -> None:
     )
 
 
-def _spread(values: list[float], form: str = ".1f") -> str:
+def spread(values: list[float], form: str = ".1f") -> str:
     """The mean, and between which ends the values lie."""
     mean = format(np.mean(values), form)
     return mean if len(values) == 1 else f"{mean} ({min(values):{form}} to {max(values):{form}})"
