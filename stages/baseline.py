@@ -8,9 +8,8 @@ selection rows, as there is no checkpoint left to pick. Others learn shares of i
 
 from synthesis import files
 from synthesis.budgets import learn_shares
-from synthesis.run import Run, stage
+from synthesis.run import Run, stage, whole_budget
 from synthesis.students import saved
-from synthesis.students.folds import whole_budget
 from synthesis.students.lesson import learn
 from synthesis.students.tuning import best_for_gold
 

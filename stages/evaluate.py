@@ -15,9 +15,8 @@ from synthesis.measures.equivalent import gold_equivalent
 from synthesis.measures.scores import score_splits
 from synthesis.mixing import GOLD, SYNTHETIC, mix
 from synthesis.params import Student as Settings
-from synthesis.run import Run, stage
+from synthesis.run import Run, stage, whole_budget
 from synthesis.students import saved
-from synthesis.students.folds import whole_budget
 from synthesis.students.lesson import Outcome, learn
 from synthesis.students.tuning import best_settings
 

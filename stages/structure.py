@@ -10,7 +10,7 @@ import pandas as pd
 
 from synthesis import files, transfer
 from synthesis.mixing import GOLD, SYNTHETIC, mix
-from synthesis.run import Run, stage
+from synthesis.run import Run, stage, whole_budget
 
 
 def main(run: Run) -> None:
@@ -20,10 +20,9 @@ def main(run: Run) -> None:
 
         task, paths, seed, params = run.task, run.paths, run.params.seed, run.params
         gold, ships = run.gold(), files.read_json(paths.choice)["ships"]
-        budget = pd.concat([gold["validation"], gold["selection"]]).drop_duplicates("id", ignore_index=True)
         written = transfer.final_rows(run)
         learned = {
-            name: mix(what, task, written, budget, seed, params.method).rows
+            name: mix(what, task, written, whole_budget(gold), seed, params.method).rows
             for name, what in {"gold": GOLD, "synthetic": SYNTHETIC, "mixed": ships}.items()
         }
         size = min(params.coverage.sample, len(gold["test"]), *map(len, learned.values()))

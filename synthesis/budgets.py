@@ -3,10 +3,10 @@
 import pandas as pd
 
 from synthesis.params import Student as Settings
-from synthesis.run import Run
+from synthesis.run import Run, whole_budget
 from synthesis.splits import in_shares
 from synthesis.students.base import Lesson
-from synthesis.students.folds import Gold, whole_budget
+from synthesis.students.folds import Gold
 from synthesis.students.lesson import examples, try_out
 
 

@@ -14,8 +14,8 @@ from synthesis.filters.rows import Rows
 from synthesis.mixing import BALANCED, GOLD, SYNTHETIC, mix
 from synthesis.params import Params
 from synthesis.params import Student as Settings
-from synthesis.run import Run
-from synthesis.students.folds import Candidate, Fold, Gold, behind, cross_validate, cut, whole_budget
+from synthesis.run import Run, whole_budget
+from synthesis.students.folds import Candidate, Fold, Gold, behind, cross_validate, cut
 from synthesis.tasks.base import Task
 from synthesis.tasks.checks import folded
 

@@ -1,7 +1,7 @@
 """What a student learns: the mixtures that method.learn names.
 
-Each takes the synthetic rows, the gold rows that may be learned, and a seed, and returns those of either kind that are
-learned.
+Each takes the synthetic rows, the gold rows that may be learned, a seed and the method's parameters, and returns those
+of either kind that are learned.
 """
 
 from __future__ import annotations
@@ -40,14 +40,12 @@ def mix(
 ) -> Mixture:
     """The mixture of this name, of nothing but the columns that are learned; of gold rows all that is right.
 
-    method: what says the ratio, where `learn` is MIX.
+    method: needed where `learn` is MIX.
     """
     columns = ["id", *task.fields]
     gold = gold[list(dict.fromkeys([*columns, task.truth]))]
     synthetic = synthetic[[*columns, *_weights(synthetic)]]
-    if learn == MIX:
-        return at_ratio(task, synthetic, gold, seed, method.ratio, method.on_top)
-    return MIXTURES[learn](task, synthetic, gold, seed)
+    return MIXTURES[learn](task, synthetic, gold, seed, method)
 
 
 def _weights(rows: pd.DataFrame) -> list[str]:
@@ -55,17 +53,17 @@ def _weights(rows: pd.DataFrame) -> list[str]:
     return [column for column in rows if column.startswith("weight(")]
 
 
-def only_synthetic(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
+def only_synthetic(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, method: Method) -> Mixture:
     """S3, and all methods that a teacher writes for."""
     return Mixture(synthetic, gold.head(0))
 
 
-def only_gold(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
+def only_gold(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, method: Method) -> Mixture:
     """No synthetic row."""
     return Mixture(synthetic.head(0), gold)
 
 
-def repeated_gold(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
+def repeated_gold(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, method: Method) -> Mixture:
     """A control: gold rows, drawn with replacement until they are as many as the synthetic ones.
 
     Synthetic rows that do no better than these have brought nothing but their number.
@@ -73,19 +71,19 @@ def repeated_gold(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed:
     return Mixture(synthetic.head(0), gold.sample(len(synthetic), replace=True, random_state=seed))
 
 
-def both(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
+def both(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, method: Method) -> Mixture:
     """All rows, each once."""
     return Mixture(synthetic, gold)
 
 
-def balanced(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
+def balanced(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, method: Method) -> Mixture:
     """All rows; gold rows are repeated, as evenly as can be, until they are as many as the synthetic ones."""
     times = -(-max(len(synthetic), len(gold)) // len(gold))
     repeated = pd.concat([gold.sample(frac=1, random_state=seed)] * times)
     return Mixture(synthetic, repeated.head(max(len(synthetic), len(gold))))
 
 
-def shuffled(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int) -> Mixture:
+def shuffled(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, method: Method) -> Mixture:
     """A control: synthetic rows, their labels (or, without labels, what the teacher wrote) put on any other row.
 
     A student that does better than chance on these has learned something else than the task.
@@ -95,18 +93,20 @@ def shuffled(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int)
     return Mixture(synthetic.assign(**values.set_index(synthetic.index)), gold.head(0))
 
 
-def at_ratio(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, ratio: float, on_top: bool) -> Mixture:
+def at_ratio(task: Task, synthetic: pd.DataFrame, gold: pd.DataFrame, seed: int, method: Method) -> Mixture:
     """Synthetic and gold rows, drawn at random, as many of either as make up their share of a fixed number of words.
 
-    The number is that of the gold rows; on_top: all of these are learned, and as many more words of synthetic rows as
+    The number is that of the gold rows; `on_top`: all of these are learned, and as many more words of synthetic rows as
     `ratio` says. Words are those that the student reads and writes, and stand for tokens, which differ by the student.
     All ratios are trained to the end. Raises UserError for a ratio over 0 without synthetic rows.
     """
+    ratio = method.ratio
     if ratio and synthetic.empty:
         raise UserError(f"method.ratio is {ratio}, and there are no synthetic rows to mix in: set it to 0")
     total = _words(task, gold).sum()
     made = _drawn(task, synthetic, ratio * total, seed)
-    return Mixture(made, gold if on_top else _drawn(task, gold, (1 - ratio) * total, seed), to_the_end=True)
+    real = gold if method.on_top else _drawn(task, gold, (1 - ratio) * total, seed)
+    return Mixture(made, real, to_the_end=True)
 
 
 def _drawn(task: Task, rows: pd.DataFrame, wanted: float, seed: int) -> pd.DataFrame:
@@ -137,4 +137,5 @@ MIXTURES = {
     "both": both,
     BALANCED: balanced,
     "shuffled": shuffled,
+    MIX: at_ratio,
 }

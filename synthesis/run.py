@@ -49,6 +49,11 @@ class Run:
         return {split: files.read(self.paths.gold(split)) for split in SPLITS}
 
 
+def whole_budget(gold: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Validation and selection rows, each once: all that a method may see. gold: rows by split."""
+    return pd.concat([gold["validation"], gold["selection"]]).drop_duplicates("id", ignore_index=True)
+
+
 def stage(main) -> None:
     """Call the `main` of a stage with the command line's words: TASK, and Q where it is one of a round.
 

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from tests import browser as browsers
 from tests.people import ROWS
 
 TASKS = ["reviews", *ROWS]
+QUESTIONS = "test", "gold", "synthetic", "mixed"  # sets of them, as the stage `structure` compares them
 HOSTILE = "</td><script>hacked = 1</script><img src=x onerror='hacked = 1'>{{ 7 * 7 }} &amp;" + 150 * "x"
 CONTRAST = """(() => {
     const luminance = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255)
@@ -152,3 +154,23 @@ def test_rows_to_read_are_of_every_round_and_label(labels, most):
     counts = varied(rows, task, most).groupby(["round", "label"]).size()
     assert counts.sum() == most
     assert len(counts) == min(most, 2 * labels) and counts.max() - counts.min() <= 1
+
+
+def test_what_only_some_runs_have_is_shown_where_it_is(repository):
+    """A tuned teacher, tests of language, and a corpus: without it, the page has no section and no link."""
+    page, metrics = repository.folder / "reports/reviews.html", repository.folder / "metrics/reviews"
+    assert not {"tuning", "structure", "harm"} & set(re.findall(r'id="(\w+)"', page.read_text()))
+    files.write_json({"likelihood": {"before": 0.05, "after": 0.071}}, metrics / "tune.json")
+    change = {"p": 0.25, "log_likelihood_p": 0.0004, "before": {"accuracy": 0.42, "perplexity": 31.5}}
+    files.write_json({"lambada": {**change, "after": {"accuracy": 0.403, "perplexity": 40.25}}}, metrics / "harm.json")
+    numbers = {name: {"questions": 9, "form": {"entropy": 1.5, "divergence": 0.125}} for name in QUESTIONS}
+    files.write_json({**numbers, "fills": {"form": ["who"]}, "widens": {}}, metrics / "structure.json")
+    gaps = pd.DataFrame({"aspect": "form", "value": ["who", "when"], **dict.fromkeys(QUESTIONS, 0.213)})
+    gaps = gaps.assign(effect=["fills", ""], score_gold=0.1, score_ships=[0.377, np.nan])
+    files.write(gaps, repository.folder / "data/reviews/structure.parquet")
+    repository.stage("report", "reviews")
+    shown = page.read_text()
+    assert {"tuning", "structure", "harm"} <= set(re.findall(r'<section id="(\w+)"', shown))
+    cells = re.findall(r"<td[^>]*>(?:<span[^>]*>)?([^<]*)", shown)
+    wanted = ["5.0", "7.1", "42.0", "40.3", "0.250", "31.50", "40.25", "<.001", "1.50", "0.125", "21.3", "37.7", "who"]
+    assert not set(map(html.escape, wanted)) - set(cells) and "when" not in cells

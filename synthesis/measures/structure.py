@@ -19,26 +19,8 @@ NONE = "none"
 SAID = (
     " The answer is "  # with it the model agrees on types of answers with what it sees in their sentences far oftener
 )
-HE = frozenset(
-    ("he", "him", "his", "himself", "man", "men", "boy", "boys", "father", "husband", "son", "brother", "king")
-)
-SHE = frozenset(
-    (
-        "she",
-        "her",
-        "hers",
-        "herself",
-        "woman",
-        "women",
-        "girl",
-        "girls",
-        "mother",
-        "wife",
-        "daughter",
-        "sister",
-        "queen",
-    )
-)
+HE = frozenset("he him his himself man men boy boys father husband son brother king".split())
+SHE = frozenset("she her hers herself woman women girl girls mother wife daughter sister queen".split())
 SURE = 2  # standard errors by which a share must come nearer to that of test, or get farther from it
 
 

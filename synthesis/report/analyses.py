@@ -15,6 +15,7 @@ COVERAGE = {"precision": "precision", "recall": "recall", "vocabulary": "vocabul
 QUALITY = {"cosine": 2, "cosine_others": 2, "edit_distance": 1, "length_error": 1, "length_addition": 1}  # digits
 CHANGES = "wrong", "fixed", "persisting", "new"
 SUSPECTS = 30  # that are shown
+SETS_OF_QUESTIONS = "test", "gold", "synthetic", "mixed"
 
 
 # Leaks
@@ -164,3 +165,70 @@ def _groups(splits: dict[str, dict], group: str) -> Iterator[list]:
             share = counts["wrong"] / counts["rows"] if counts["rows"] else None
             line += [tables.part(counts["wrong"], counts["rows"]), tables.percent(share, bar=True)]
         yield line
+
+
+# What only some runs have: a teacher that was tuned, tests of language, a corpus
+
+
+def tuning(results: Results) -> list[Table]:
+    """What tuning did to the teacher."""
+    metrics = files.read_json(results.run.paths.metrics / "tune.json")
+    names = {"likelihood": "likelihood of a token of the answers", "accuracy": "rows that it labels right"}
+    lines = [
+        [told, *(tables.percent(metrics[name][when]) for when in ("before", "after"))]
+        for name, told in names.items()
+        if name in metrics
+    ]
+    return [Table("The teacher on selection rows, in %", ["", "as it came", "tuned"], lines)] if lines else []
+
+
+def harm(results: Results) -> list[Table]:
+    """What the student that ships has lost of its language."""
+    metrics = files.read_json(results.run.paths.metrics / "harm.json")
+    scores = {"accuracy": tables.percent, "perplexity": tables.decimal}
+    lines = [
+        [f"{test}, {name}", *(cell(change[when].get(name)) for when in ("before", "after")), tables.p_value(change[p])]
+        for test, change in metrics.items()
+        for (name, cell), p in zip(scores.items(), ("p", "log_likelihood_p"), strict=True)
+        if name in change["after"]
+    ]
+    head = ["test", "untrained", "what ships", "p"]
+    return [Table("Tests of language before and after training; accuracy in %", head, lines)] if lines else []
+
+
+def structure(results: Results) -> list[Table]:
+    """What real, synthetic and mixed questions ask for and whom they name."""
+    metrics = files.read_json(results.run.paths.metrics / "structure.json")
+    if not metrics:
+        return []
+    aspects = [name for name in metrics["test"] if name != "questions"]
+    spread = [
+        [in_words(aspect), *(tables.decimal(metrics[name][aspect]["entropy"]) for name in SETS_OF_QUESTIONS)]
+        for aspect in aspects
+    ]
+    distances = [
+        [in_words(aspect), *(tables.decimal(metrics[name][aspect]["divergence"], 3) for name in SETS_OF_QUESTIONS[1:])]
+        for aspect in aspects
+    ]
+    values = files.read(results.run.paths.structure)
+    values = values[values.effect != ""]
+    changes = [
+        [
+            row.effect,
+            in_words(row.aspect),
+            row.value,
+            *(tables.percent(getattr(row, name)) for name in SETS_OF_QUESTIONS),
+            *(tables.percent(score) for score in (row.score_gold, row.score_ships)),
+        ]
+        for row in values.sort_values(["effect", "aspect", "value"]).itertuples()
+    ]
+    scored = ["score of gold alone", "of what ships"]
+    return [
+        Table("How varied the questions are: entropy in bits", ["", *SETS_OF_QUESTIONS], spread),
+        Table("How far they are from test: Jensen-Shannon divergence in bits", ["", *SETS_OF_QUESTIONS[1:]], distances),
+        Table(
+            "Gaps to test that the mixed rows fill or widen: shares in %",
+            ["", "aspect", "value", *SETS_OF_QUESTIONS, *scored],
+            changes,
+        ),
+    ]

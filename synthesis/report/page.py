@@ -17,12 +17,15 @@ from synthesis.report.results import Results, Student
 TEMPLATES = Path(__file__).with_name("templates")
 SECTIONS = {
     "headline": sections.headline,
+    "tuning": analyses.tuning,
     "rounds": sections.rounds,
     "rejected": sections.rejected,
     "leaks": analyses.leaks,
     "coverage": analyses.coverage,
     "quality": analyses.quality,
     "errors": analyses.errors,
+    "structure": analyses.structure,
+    "harm": analyses.harm,
     "samples": sections.samples,
     "costs": sections.costs,
     "recipe": sections.how_made,
@@ -78,8 +81,9 @@ def render(results: Results) -> str:
     )
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
     facts = {name: gather(results) for name, gather in SECTIONS.items()}
+    absent = [name for name, found in facts.items() if not found]
     # As a content security policy names the script that may run.
     digest = "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html").render(
-        name=results.run.task.name, style=style, script=script, script_hash=digest, **LIMITS, **facts
+        name=results.run.task.name, style=style, script=script, script_hash=digest, absent=absent, **LIMITS, **facts
     )

@@ -70,6 +70,10 @@ def metric_text(metrics: dict, task: Task) -> str:
     return f"{value:.1f}{deviation} [{low:.1f}, {high:.1f}]{rest}"
 
 
+def p_value(p: float) -> Number:
+    return Number(p_text(p), p)
+
+
 def p_text(p: float) -> str:
     return "<.001" if p < 0.001 else f"{p:.3f}"
 

@@ -36,11 +36,6 @@ class Candidate(NamedTuple):
     learned: Callable[[Fold], tuple[pd.DataFrame, pd.DataFrame]]
 
 
-def whole_budget(gold: Gold) -> pd.DataFrame:
-    """Validation and selection rows, each once: all that a method may see."""
-    return pd.concat([gold["validation"], gold["selection"]]).drop_duplicates("id", ignore_index=True)
-
-
 def cut(task: Task, rows: pd.DataFrame, count: int) -> list[Fold]:
     """Cut gold rows into folds that are alike in their strata. Rows of one group stay together.
 

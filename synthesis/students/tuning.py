@@ -3,8 +3,9 @@
 import pandas as pd
 
 from synthesis.params import Student as Settings
+from synthesis.run import whole_budget
 from synthesis.students.base import Lesson
-from synthesis.students.folds import Candidate, Fold, Gold, cross_validate, cut, whole_budget
+from synthesis.students.folds import Candidate, Fold, Gold, cross_validate, cut
 from synthesis.students.lesson import can_learn, examples, fit
 from synthesis.tasks.base import Task
 

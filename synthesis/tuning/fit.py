@@ -7,9 +7,11 @@ import sys
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import softmax
 from torch.nn.functional import cross_entropy
 
 from synthesis import UserError
+from synthesis.leaning import frequency, righted, weights
 from synthesis.models.load import load_tokenizer, load_writer, room
 from synthesis.params import Student as Settings
 from synthesis.providers.transformers.likelihood import ended, log_likelihoods
@@ -89,7 +91,7 @@ class Tuning:
 
     def measure(self) -> dict[str, float]:
         """On selection rows, the likelihood of answers as `_likelihood` has it; and of a kind with labels the share of
-        rows whose own label it finds the likeliest answer to a verification prompt."""
+        rows that it labels as they are, by the likeliest answer to a verification prompt once its leaning is away."""
         turns = self.pupil.turns
         asked = turns.asked([each.request.prompt for each in self.selection])
         scores = {"likelihood": _likelihood(self.pupil, asked, turns.told([each.answer for each in self.selection]))}
@@ -97,8 +99,10 @@ class Tuning:
             rows = self.gold["selection"].to_dict("records")
             asked = turns.asked([request.prompt for request in plans.verification(self.run, rows, self.labels)])
             told = ended(turns.spoken(self.run.task.words(self.labels)), turns.end)
-            found = log_likelihoods(self.pupil.model.eval(), asked, told).argmax(1)
-            scores["accuracy"] = float(np.mean(np.array(self.labels)[found] == self.gold["selection"].label))
+            shares = softmax(log_likelihoods(self.pupil.model.eval(), asked, told), axis=1)
+            frequent = frequency(self.gold["validation"].label.tolist(), self.labels)
+            found = np.array(self.labels)[righted(shares, weights(shares, frequent)).argmax(1)]
+            scores["accuracy"] = float(np.mean(found == self.gold["selection"].label))
         return {name: round(score, 4) for name, score in scores.items()}
 
     def save(self, folder) -> None:
