@@ -19,8 +19,10 @@ NONE = "none"
 SAID = (
     " The answer is "  # with it the model agrees on types of answers with what it sees in their sentences far oftener
 )
-HE = frozenset("he him his himself man men boy boys father husband son brother king".split())
-SHE = frozenset("she her hers herself woman women girl girls mother wife daughter sister queen".split())
+GENDERS = {
+    "he": "he him his himself man men boy boys father husband son brother king",
+    "she": "she her hers herself woman women girl girls mother wife daughter sister queen",
+}
 SURE = 2  # standard errors by which a share must come nearer to that of test, or get farther from it
 
 
@@ -73,7 +75,7 @@ def _groups(doc, end: int) -> list[str]:
 
 def _gender(doc, end: int) -> list[str]:
     words = {token.lower_ for token in doc}
-    return [name for name, those in (("he", HE), ("she", SHE)) if words & those] or [NONE]
+    return [name for name, those in GENDERS.items() if words.intersection(those.split())] or [NONE]
 
 
 ASPECTS: dict[str, Callable] = {
