@@ -45,7 +45,7 @@ def test_branch_diff_merge_and_conflict(with_experiments):
 
     repository.run("git", "switch", "-q", "main")
     repository.run("dvc", "checkout")
-    assert repository.repro() == []
+    assert repository.repro("evaluate@reviews") == []
     repository.set({"method.extrapolations_per_error": 2})
     repository.repro("evaluate@reviews")
     repository.run("git", "commit", "-qam", "Two rows an error")

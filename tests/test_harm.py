@@ -132,6 +132,7 @@ def test_a_planted_loss_is_found():
     assert (same["lost"], same["gained"], same["p"], same["log_likelihood_p"]) == (0, 0, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_student_that_was_not_changed_has_lost_nothing(fresh, tests, writers):  # noqa: F811
     """By the stages themselves; `untrained` and `harm` of a task without such tests are empty."""
     own = {"harm": tests.model_dump(), "student.model": writers["llama"], "student.max_tokens": 32}

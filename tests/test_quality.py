@@ -96,6 +96,7 @@ def test_samples_are_equal_and_repeatable():
         coverage.sample({**rows, "b": rows["b"].head(3)}, "text", 300, 13)
 
 
+@pytest.mark.slow
 def test_the_map_is_the_same_on_every_processor():
     """Whatever the kernels of BLAS and of numpy, which sum and sort in different orders."""
     kernels = [{}, {"OPENBLAS_CORETYPE": "Nehalem"}, {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL"}]

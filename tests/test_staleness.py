@@ -94,6 +94,7 @@ def test_training_param(repository):
     assert repository.stale() == trains | {"report@reviews", "card@reviews"}
 
 
+@pytest.mark.slow
 def test_rounds_two_three_two(repository):
     two = [{"q": 0, "next": 1}, {"q": 1, "next": 2}]
     repository.change(rounds=[*two, {"q": 2, "next": 3}])

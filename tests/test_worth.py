@@ -33,7 +33,7 @@ def test_the_report_begins_with_what_ships(reproduced):
         assert "more gold rows would be needed" in first or "the gold equivalent is none" in first
 
 
-@pytest.mark.parametrize("learn", ["gold", "balanced", "synthetic", "best"])
+@pytest.mark.parametrize("learn", ["gold", pytest.param("balanced", marks=pytest.mark.slow), "synthetic", "best"])
 def test_what_the_first_sentence_says_follows_from_the_test(repository, learn):
     """Not every difference is called more than chance, and none without its p value."""
     repository.set({"method.learn": learn})
