@@ -160,7 +160,7 @@ def _csv(table: Table, delimiter: str = ",") -> Iterator[Record]:
                 problem = f"its quotes are unbalanced, or a cell is too long ({error})"
                 lines.give_back()
             text = "".join(lines.taken)
-            if not text.strip():
+            if not text.strip() and delimiter not in text:
                 continue
             if table.columns is None:
                 if problem:
