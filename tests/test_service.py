@@ -123,6 +123,7 @@ def test_answers_are_those_of_the_export(server, engine):
         assert [one["label"] for one in reply] == [NAMES[place] for place in np.argsort(-expected)]
         assert np.allclose([one["score"] for one in reply], np.sort(expected)[::-1], atol=1e-6)
     assert server.post({"inputs": texts[0]}) == server.post({"inputs": [texts[0]]}) == (200, replies[0])
+    assert server.post({"inputs": texts[0], "truncate": None}) == (200, replies[0]), "as text-embeddings-inference"
     _, raw = server.post({"inputs": texts[0], "raw_scores": True})
     assert np.allclose([one["score"] for one in raw], np.sort(engine.read(texts[:1])[0])[::-1], atol=1e-5)
 
@@ -150,6 +151,8 @@ def test_many_at_once_each_get_their_own(server, engine):
         ({"inputs": "a " * 100, "truncate": False}, 413, "at most 40 tokens are read, and one has 102"),
         ({"inputs": "half \ud800"}, 422, "text holds half a character"),
         (b"{", 422, ""),
+        (b"[]", 422, "an object of JSON, sent with `Content-Type: application/json`"),
+        (b"", 422, "an object of JSON, sent with `Content-Type: application/json`"),
         (b"\xff", 400, ""),
         (b" " * 1_000_001, 413, "more than 1000000 bytes"),
     ],

@@ -36,7 +36,7 @@ class Asked(BaseModel):
 
     inputs: str | list[str] | list[list[str]]
     raw_scores: bool = Field(False, description="Logits in the place of probabilities.")
-    truncate: bool = Field(True, description="Cut what is too long; otherwise it is refused.")
+    truncate: bool | None = Field(True, description="Cut what is too long; otherwise it is refused.")
 
 
 class Refused(HTTPException):
@@ -70,12 +70,15 @@ def create(engine: Engine) -> FastAPI:
     async def misunderstand(request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         place = first["loc"][1] if first["type"] != "json_invalid" and len(first["loc"]) > 1 else "body"
-        return JSONResponse({"error": f"{place}: {first['msg']}", "error_type": "Validation"}, 422)
+        told = f"{place}: {first['msg']}"
+        if first["loc"] == ("body",):  # none, or one that is no object
+            told = "the body must be an object of JSON, sent with `Content-Type: application/json`"
+        return JSONResponse({"error": told, "error_type": "Validation"}, 422)
 
     @app.post("/predict")
     async def predict(asked: Asked) -> Response:
         inputs = each(asked.inputs, engine.facts["reads"])
-        if not asked.truncate and engine.cuts:
+        if asked.truncate is False and engine.cuts:
             for length in await batcher.run(engine.lengths, inputs):
                 if length > engine.facts["max_tokens"]:
                     most = engine.facts["max_tokens"]
