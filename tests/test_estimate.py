@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from synthesis.commands.estimate import cells
+from synthesis.estimate import Line, Tokens
 from synthesis.params import Params, Round
 from synthesis.teacher import spending
 from tests.llm_server import Server
@@ -59,6 +61,12 @@ def test_more_rows_cost_in_proportion(fresh):
         assert many[stage] == few[stage], "these follow the labels and the gold rows"
     tokens, more = (int(found["reviews seed"][2].removeprefix("~").replace(",", "")) for found in (few, many))
     assert more == 25_000 * tokens
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(59.7, "~1 min 0 s"), (119.4, "~1 min 59 s"), (None, "unknown")])
+def test_a_minute_has_sixty_seconds(seconds, told):
+    line = Line("t", "seed", 1, 0, Tokens(1, 1), 0.0, 0.0, seconds, assumed=False, bound=False)
+    assert cells(line)[-1] == told
 
 
 def test_an_unknown_price_is_said_to_be_unknown(fresh):

@@ -78,6 +78,7 @@ def cells(line: Line) -> list[str]:
     about = "~" if line.assumed else ""
     most = "<=" if line.bound else about
     measured = "" if line.requests == line.stored else "~"
+    seconds = None if line.seconds is None else round(line.seconds)
     return [
         line.task,
         line.stage,
@@ -87,7 +88,7 @@ def cells(line: Line) -> list[str]:
         "unknown" if line.tokens.answers is None else f"{most}{line.tokens.answers:,}",
         money(line.dollars, most),
         money(line.to_spend, most),
-        "unknown" if line.seconds is None else f"~{int(line.seconds // 60)} min {line.seconds % 60:.0f} s",
+        "unknown" if seconds is None else f"~{seconds // 60} min {seconds % 60} s",
     ]
 
 
