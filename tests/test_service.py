@@ -253,6 +253,20 @@ def test_what_is_wrong_is_one_line(folder, server):
         assert done.stderr.count("\n") == 1
 
 
+def test_what_is_wrong_is_one_line_in_an_image(folder):
+    for words, told in {
+        ("nowhere",): "nowhere/export.json is missing: `synthesis export` writes it",
+        (".", "--port", "99999"): "127.0.0.1:99999 cannot be listened on: bind(): port must be 0-65535",
+        (".", "--threads", "0"): "--threads 0: at least 1 is needed",
+    }.items():
+        place = folder / "data/reviews/export"
+        done = subprocess.run(
+            [sys.executable, "-m", "synthesis.service", *words], cwd=place, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 1 and done.stderr.startswith(f"error: {told}"), done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 def test_another_student_than_the_exported_one_is_told(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy/data/reviews/student/more.txt").write_text("retrained")

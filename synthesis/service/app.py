@@ -175,12 +175,14 @@ def serve(folder, host: str, port: int, threads: int | None = None) -> None:
 
     Raises UserError when there is no export, or the address cannot be listened on.
     """
+    if threads is not None and threads < 1:
+        raise UserError(f"--threads {threads}: at least 1 is needed")
     engine = Engine(folder, threads)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        reason = error.strerror or error
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise UserError(f"{host}:{port} cannot be listened on: {reason}: choose another --port or --host") from None
     config = uvicorn.Config(create(engine), log_level="warning", timeout_keep_alive=75)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn heeds it, and raises it again when it is done
