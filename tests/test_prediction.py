@@ -303,6 +303,7 @@ def test_an_interrupted_run_of_other_rows_is_not_gone_on_with(reproduced, tmp_pa
         (["reviews", "in.csv", "out.csv", "--export"], "data/reviews/export is missing: `synthesis export reviews`"),
         (["reviews", "empty.csv", "out.csv"], "empty.csv has no rows"),
         (["reviews", "broken.parquet", "out.csv"], "broken.parquet cannot be read"),
+        (["reviews", "dates.parquet", "out.csv"], "dates.parquet cannot be read: days=1073741824"),
         (["reviews", "cut.csv.gz", "out.csv"], "cut.csv.gz cannot be read after row "),
         (
             ["reviews", "in.jsonl", "out.jsonl", "--column", "text=body"],
@@ -318,6 +319,8 @@ def test_what_is_wrong_is_one_line(reproduced, tmp_path, words, told):
     write(tmp_path / "other.csv", [{"id": 1, "body": "fine"}])
     (tmp_path / "empty.csv").write_text("text\n")
     (tmp_path / "broken.parquet").write_text("no table " * 100)
+    dates = pa.array([2**30], pa.int32()).view(pa.date32())  # some three million years from now
+    pq.write_table(pa.table({"text": ["fine"], "date": dates}), tmp_path / "dates.parquet")
     write(tmp_path / "cut.csv.gz", [{"text": f"text {place * 7919 % 10007}"} for place in range(9000)])
     whole = (tmp_path / "cut.csv.gz").read_bytes()
     (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
