@@ -72,11 +72,12 @@ class Estimate:
     """The teacher's stages of one task. Raises UserError as the stages do.
 
     store: None for a teacher whose answers are not kept. rows: of seed data, in proportion to the task's; none stored.
+    uncounted: whether rounds count as none, since nobody knows yet how many gold rows there are to be mined.
     """
 
     def __init__(self, run: Run, provider: Provider, store: Store | None, rows: int | None = None):
         self.run, self.provider, self.store, self.rows = run, provider, store, rows
-        self.known_labels = run.paths.labels.is_file()
+        self.uncounted, self.known_labels = False, run.paths.labels.is_file()
         if self.known_labels:
             self.labels = files.read_json(run.paths.labels)
         else:
@@ -185,7 +186,9 @@ class Estimate:
             return len(gold)
         settings = self.run.params.gold
         share = 1.0 if settings.protocol == "paper" else 1 - settings.selection
-        return round((settings.budget or self.run.settings.gold.budget or 0) * share)
+        budget = settings.budget or self.run.settings.gold.budget
+        self.uncounted = not budget
+        return round((budget or 0) * share)
 
     def examples(self) -> pd.DataFrame:
         """The gold rows that seed prompts may show; before there are any, rows of each label that stand in for them."""

@@ -5,6 +5,7 @@ Whether it answers as the student does is measured on selection rows. The studen
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import logging
 import os
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from tokenizers import Tokenizer
 
 import synthesis
@@ -33,6 +35,7 @@ LEAST = 0.98  # share of selection rows on which int8 must answer as the student
 CODE = ["__init__.py", "students/calibration.py", "students/spans.py", "service"]
 PACKAGES = ["fastapi", "numpy", "onnxruntime", "tokenizers", "uvicorn"]
 TIMED = 64  # rows
+DRAFT = ".export-"  # what the folder is called in which an export is made
 
 
 def export(run: Run, int8: bool) -> dict:
@@ -49,7 +52,8 @@ def export(run: Run, int8: bool) -> dict:
     selection = files.read(paths.gold("selection"))
     inputs = run.task.inputs(selection)
     expected, graph = calibrated.predict(inputs), student.graph()
-    with TemporaryDirectory(dir=paths.data, prefix=".export-") as place:
+    _delete_drafts(paths.data)
+    with TemporaryDirectory(dir=paths.data, prefix=DRAFT) as place, FileLock(Path(place) / "lock"):
         draft = Path(place) / "export"
         draft.mkdir()
         facts = write(graph, kept, draft) | {"task": name, "student": fingerprint(str(paths.student))}
@@ -73,6 +77,13 @@ def export(run: Run, int8: bool) -> dict:
     metrics = {"rows": len(inputs), **measured, **fitted, "int8": int(int8), "bytes": size, "rows_per_second": rates}
     files.write_json(metrics, paths.metrics / "export.json")
     return metrics
+
+
+def _delete_drafts(folder: Path) -> None:
+    """Delete what exports have left that were killed."""
+    for place in folder.glob(f"{DRAFT}*"):
+        with contextlib.suppress(Timeout), FileLock(place / "lock", timeout=0):  # not of one that still works
+            shutil.rmtree(place)
 
 
 def compare(expected: Sequence, answers: Sequence) -> dict[str, float]:

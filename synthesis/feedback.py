@@ -37,7 +37,7 @@ def fresh(task: Task, labels: list[str], gold: dict[str, pd.DataFrame]) -> tuple
     if not file.is_file():
         return gold["validation"].head(0), 0
     raw = source.read(str(file), "feedback")
-    rows, _ = splits.checked(_own(task, labels, raw), raw, str(file), "feedback", labels)
+    rows, _ = _checked(task, labels, raw, file)
     kept = rows[_places(task, rows, gold) == ""]
     return kept, len(raw) - len(kept)
 
@@ -62,7 +62,7 @@ def mine(task: Task, file: Path, given: dict[str, str], labels: list[str], gold:
     raw = task.corrected(raw[~blank])
     if raw.empty:
         raise UserError(f"{file} has no corrections: column `{names[task.targets[0]]}` is empty in every row")
-    rows, dropped = splits.checked(_own(task, labels, raw), raw, str(file), "feedback", labels)
+    rows, dropped = _checked(task, labels, raw, file)
     left_out = Counter({"without a correction": int(blank.sum()), "twice in the file": dropped.get("duplicates", 0)})
     left_out["the same with several labels in the file"] = dropped.get("conflicts", 0)
     places = _places(task, rows, gold)
@@ -112,6 +112,14 @@ def _conflicts(task: Task, rows: pd.DataFrame, gold: dict[str, pd.DataFrame]) ->
         f"row {row}: `{cells.short(answer)}`, and gold has `{cells.short(known[key][0])}`"
         for row, answer, key in zip(rows.index, rows[task.targets[0]], keys, strict=True)
     ]
+
+
+def _checked(task: Task, labels: list[str], raw: pd.DataFrame, file: Path) -> tuple[pd.DataFrame, dict[str, int]]:
+    """As splits.checked; but the names of labels are those of the run, whatever params.yaml makes of a gold file's."""
+    if "label" in raw:
+        found = cells.spelled(raw.label, str(file), "label")
+        cells.check_labels(found, labels, str(file), "mend the row, or leave it out")
+    return splits.checked(_own(task, labels, raw), raw, str(file), "feedback", labels)
 
 
 def _own(task: Task, labels: list[str], raw: pd.DataFrame) -> Task:

@@ -4,6 +4,7 @@ student and its card, as a model repository.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -90,7 +91,8 @@ def lay_out_student(folder: Path, run: Run, repo: str) -> None:
     else:
         files.copy(paths.student, folder)
     if exported:
-        files.copy(paths.export, folder / "onnx")
+        # Without what Python and people leave there: compiled code names folders of this machine.
+        shutil.copytree(paths.export, folder / "onnx", ignore=shutil.ignore_patterns("__pycache__", ".*"))
     text = student_card.render(run, kept, repo, student if pipeline else None, exported)
     (folder / "README.md").write_text(text, encoding="utf-8")
 

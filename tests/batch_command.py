@@ -35,7 +35,25 @@ def beside(status: int, message: str):
     return lambda entries: [*map(written, entries[:2]), line(entries[2], error, message), *map(written, entries[3:])]
 
 
+def odd(entries: list[dict]) -> list:
+    """A body that is no completion, a status that is a text, lines that are no results, and two results of one."""
+    first, second, *others = map(written, entries)
+    first["response"]["body"] = {"error": {"code": 500, "message": "a hiccup"}}
+    second["response"]["status_code"] = "200"
+    names = [line({"custom_id": name}, second["response"], None) for name in (["a"], {"a": 1}, None, "another/0/0")]
+    again = line(entries[-1], {"status_code": 500, "body": {}}, "a second try")
+    return [first, second, *names, *others, again, "deep"]
+
+
+def always_wrong(entries: list[dict]) -> list[dict]:
+    """The request with the number 2 fails whenever it is asked."""
+    bad = {"status_code": 500, "body": {"error": {"message": "it broke"}}}
+    return [line(e, bad, None) if "number 2" in str(e["body"]) else written(e) for e in entries]
+
+
 FAULTS = {
+    "odd": odd,
+    "always": always_wrong,
     "none": lambda entries: list(map(written, entries)),
     "half": lambda entries: list(map(written, entries[: len(entries) // 2])),
     "nothing": lambda entries: [],
@@ -62,7 +80,8 @@ def main(requests: str, answers: str, *faults: str) -> None:
             time.sleep(0.02)
     if fault != "missing":
         lines = FAULTS.get(fault, FAULTS["none"])(entries)
-        Path(answers).write_text("".join(json.dumps(entry) + "\n" for entry in lines))
+        text = "".join(json.dumps(entry) + "\n" for entry in lines)
+        Path(answers).write_text(text.replace('"deep"', "[" * 100_000))
     sys.exit(int(code or 0))
 
 

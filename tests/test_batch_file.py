@@ -92,6 +92,18 @@ def test_what_was_not_answered_is_asked_again(place, fault, again, capsys):
     assert f"{6 - len(again)} of 6 requests were answered, {len(again)} are asked again" in capsys.readouterr().err
 
 
+def test_odd_lines_are_left_out_and_an_answer_counts_whatever_stands_beside_it(place, capsys):
+    texts_match(prompts(6), ask(prompts(6), "odd", "none")[0])
+    assert asked(place)[1:] == [[prompts(6)[0].prompt]] and left(place) == []
+    assert "base_url" not in capsys.readouterr().err
+
+
+def test_a_row_that_fails_again_while_others_are_answered_is_rejected(place):
+    answers, _ = ask(prompts(6), "always")
+    assert [answer.rejected for answer in answers] == [None, None, "500: it broke", None, None, None]
+    assert [len(call) for call in asked(place)] == [6, 1] and left(place) == []
+
+
 @pytest.mark.parametrize(
     ("faults", "says", "open_rows"),
     [

@@ -206,8 +206,10 @@ def test_a_student_that_no_pipeline_loads(repository, inside, models, tmp_path):
         lay_out_student(tmp_path / "hub", run, "me/reviews")
     run.paths.export.mkdir()
     files.write_json({"student": fingerprint(str(run.paths.student))}, run.paths.export / "export.json")
+    files.write_text("a folder of this machine", run.paths.export / "synthesis/__pycache__/engine.cpython-311.pyc")
     lay_out_student(tmp_path / "hub", run, "me/reviews")
-    assert (tmp_path / "hub/onnx/export.json").is_file()
+    onnx = tmp_path / "hub/onnx"
+    assert [file.name for file in onnx.rglob("*") if file.is_file()] == ["export.json"], "no code that was compiled"
     assert "Engine" in (tmp_path / "hub/README.md").read_text()
 
 

@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from synthesis.commands.estimate import cells
+from synthesis.estimate import Line, Tokens
 from synthesis.params import Params, Round
 from synthesis.teacher import spending
 from tests.llm_server import Server
@@ -59,6 +61,21 @@ def test_more_rows_cost_in_proportion(fresh):
         assert many[stage] == few[stage], "these follow the labels and the gold rows"
     tokens, more = (int(found["reviews seed"][2].removeprefix("~").replace(",", "")) for found in (few, many))
     assert more == 25_000 * tokens
+
+
+def test_rounds_of_gold_rows_that_nobody_has_counted_are_said_to_be_left_out(fresh):
+    told = "reviews: its gold rows are not counted yet, and so its rounds count as none: run `dvc repro gold@reviews`."
+    assert told not in fresh.command("estimate").stdout
+    fresh.set({"task.reviews.gold.budget": None})
+    assert told in fresh.command("estimate").stdout
+    fresh.set({"gold.budget": 100})
+    assert told not in fresh.command("estimate").stdout
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(59.7, "~1 min 0 s"), (119.4, "~1 min 59 s"), (None, "unknown")])
+def test_a_minute_has_sixty_seconds(seconds, told):
+    line = Line("t", "seed", 1, 0, Tokens(1, 1), 0.0, 0.0, seconds, assumed=False, bound=False)
+    assert cells(line)[-1] == told
 
 
 def test_an_unknown_price_is_said_to_be_unknown(fresh):

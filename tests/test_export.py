@@ -14,6 +14,7 @@ from scipy.special import softmax
 from synthesis import UserError, export, files, params
 from synthesis.paths import Paths
 from synthesis.run import Run
+from synthesis.service.encoding import WAYS
 from synthesis.service.engine import Engine
 from synthesis.students import saved
 from synthesis.students.calibration import CERTAIN, Calibration, fit, logs
@@ -138,6 +139,7 @@ def test_an_export_answers_as_the_student(models, tmp_path, name, kind, model): 
     if run.task.can("labels"):
         saved.calibrate(run.paths.student, "t", Calibration(0.7))
         expected = softmax(np.log(expected) / 0.7, axis=1)
+    files.write_text("of an export that was killed", run.paths.data / ".export-killed/export/model.onnx")
     measured = export.export(run, int8=False)
     assert measured["agreement"] == 1 and measured["largest_difference"] < 2e-5
     assert measured == json.loads((run.paths.metrics / "export.json").read_text())
@@ -148,6 +150,11 @@ def test_an_export_answers_as_the_student(models, tmp_path, name, kind, model): 
     single = [engine.predict([one])[0] for one in inputs[:9]]  # whatever else is asked at the same time
     close(together[:9], np.array(single) if isinstance(together, np.ndarray) else single)
     assert len(engine.predict([])) == 0
+    if engine.cuts:
+        way, mark, most = WAYS[engine.facts["encode"]], engine.facts["mark"], engine.facts["max_tokens"]
+        read, whole = (way(engine.tokenizer, length, mark, inputs) for length in (most, 10_000))
+        uncut = [one.tokens == other.tokens for one, other in zip(read, whole, strict=True)]
+        assert uncut == [length <= most for length in engine.lengths(inputs)] and len(set(uncut)) == 2
     folder = str(run.paths.export.resolve())
     done = subprocess.run(
         [sys.executable, "-c", ALONE.format(folder=folder)],

@@ -104,7 +104,11 @@ def test_answers_and_pairs(side_by_side, tmp_path):
     ("text", "words", "message"),
     [
         (None, [], "does not exist, or is not a file"),
-        ("text,label\na film,fine\n", [], "row 1: unknown label `fine` (known: negative, positive)"),
+        (
+            "text,label\na film,fine\n",
+            [],
+            "row 1: unknown label `fine` (known: negative, positive): mend the row, or leave it out",
+        ),
         ("text,label\n,positive\n", [], "row 1: `text` is empty"),
         ("text,label\na film,\n", [], "has no corrections: column `label` is empty in every row"),
         ("body,label\na film,positive\n", [], "has no column `text` (there: body, label)"),

@@ -3,18 +3,24 @@
 import csv
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthesis import UserError
+from synthesis.prediction import writing
 from synthesis.prediction.reading import Table
+from synthesis.prediction.writing import Output, Rows
 from synthesis.students.calibration import Calibration, logs
 from tests.conftest import LOCAL
 
@@ -137,6 +143,93 @@ def test_bad_lines_of_json(reproduced, tmp_path):
     assert all(reason in row["reason"] for reason, row in zip(reasons, bad, strict=True))
 
 
+def test_later_rows_of_json_that_have_a_column_of_the_answers_are_rejected(reproduced, tmp_path):
+    lines = ['{"text": "fine"}', '{"text": "good", "label": "mine"}', '{"text": "bad", "p(positive)": 1}']
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    predict(reproduced, "reviews", tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert [row["text"] for row in read(tmp_path / "out.jsonl")] == ["fine"]
+    bad = read(tmp_path / "out.jsonl.rejected.jsonl")
+    assert [row["input"] for row in bad] == [json.loads(line) for line in lines[1:]]
+    assert [row["reason"].partition(" already")[0] for row in bad] == ["it has `label`", "it has `p(positive)`"]
+
+
+def test_what_json_does_not_have_is_null(reproduced, tmp_path):
+    columns = {"text": ["fine", "good"], "x": [1.5, float("nan")], "l": [[1.0], [float("inf"), 2.0]]}
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    predict(reproduced, "reviews", tmp_path / "in.parquet", tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert [(row["x"], row["l"]) for row in rows] == [(1.5, [1.0]), (None, [None, 2.0])]
+
+
+def test_a_first_try_with_another_column_is_not_in_the_way(reproduced, tmp_path):
+    write(tmp_path / "in.jsonl", [{"body": "fine"}])
+    told = refused(reproduced, "reviews", tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert told.endswith("row 1: `text` is missing: if it is called otherwise, say so by --column OURS=THEIRS\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+    predict(reproduced, "reviews", tmp_path / "in.jsonl", tmp_path / "out.jsonl", "--column", "text=body")
+
+
+def test_two_at_once_do_not_write_one_file(reproduced, tmp_path):
+    write(tmp_path / "in.csv", [{"text": "fine"}])
+    begun = {"input": 1}
+    other = Output(tmp_path / "out.csv", begun, False)
+    for words in ([], ["--force"]):
+        told = refused(reproduced, "reviews", tmp_path / "in.csv", tmp_path / "out.csv", *words)
+        assert "another process writes" in told
+    other.write(0, Rows([{"text": "fine"}], writing.schema(None, ["text"], {})), [])
+    assert other.finish() == 0 and (tmp_path / "out.csv").read_text() == "text\nfine\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
+
+
+def test_a_run_that_is_killed_at_its_end_loses_nothing(tmp_path, monkeypatch):
+    """Before OUTPUT is there the same command goes on; then it is told that OUTPUT is there."""
+    table, bad = Rows([{"text": "fine"}], writing.schema(None, ["text"], {})), [{"row": 1}, {"row": 2}]
+    output, begun = Output(tmp_path / "out.csv", {"input": 1}, False), {"input": 1}
+    for number in range(3):
+        output.write(number, table, bad)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with monkeypatch.context() as killed:
+        killed.setattr(writing.os, "replace", killer(os.replace, 0))
+        with pytest.raises(KeyboardInterrupt):
+            output.finish()
+    assert sorted(path.name for path in tmp_path.iterdir()) == before == ["out.csv.parts"]
+    output.lock.release()
+    output = Output(tmp_path / "out.csv", begun, False)
+    with monkeypatch.context() as killed:
+        killed.setattr(writing.Path, "unlink", killer(Path.unlink, 2))
+        with pytest.raises(KeyboardInterrupt):
+            output.finish()
+    output.lock.release()
+    with pytest.raises(UserError, match="exists: name another file"):
+        Output(tmp_path / "out.csv", begun, False)
+    assert (tmp_path / "out.csv").read_text() == "text\nfine\nfine\nfine\n"
+    assert len((tmp_path / "out.csv.rejected.jsonl").read_text().splitlines()) == 6
+
+
+def killer(real, calls: int):
+    """A function that works so often, and then ends the process."""
+
+    def method(*words, **more):
+        nonlocal calls
+        calls -= 1
+        if calls < 0:
+            raise KeyboardInterrupt
+        return real(*words, **more)
+
+    return method
+
+
+def test_an_export_of_another_student_is_refused(repository, tmp_path):
+    write(tmp_path / "in.csv", [{"text": "fine"}])
+    (repository.folder / "data/reviews/export").mkdir()
+    (repository.folder / "data/reviews/export/export.json").write_text('{"student": "of last week"}')
+    told = refused(repository, "reviews", tmp_path / "in.csv", tmp_path / "out.csv", "--export")
+    assert told == (
+        "error: data/reviews/export is not of data/reviews/student as it is now: run `synthesis export reviews`\n"
+    )
+
+
 def test_a_killed_run_goes_on_where_it_stopped(repository, tmp_path):
     """In chunks of 20 rows, each of which takes a while and is logged."""
     repository.edit("synthesis/prediction/run.py", "CHUNK = 2048", "CHUNK = 20")
@@ -180,6 +273,7 @@ def test_an_interrupted_run_of_other_rows_is_not_gone_on_with(reproduced, tmp_pa
     (tmp_path / "out.csv.parts").mkdir()
     begun = {"input": ["elsewhere", 1, 1], "student": [], "columns": []}
     (tmp_path / "out.csv.parts" / "state.json").write_text(json.dumps(begun))
+    (tmp_path / "out.csv.parts" / "00000000.csv").write_text("text,label\n")
     told = refused(reproduced, "reviews", tmp_path / "in.csv", tmp_path / "out.csv")
     assert "an interrupted run with another input" in told and "--force" in told
     predict(reproduced, "reviews", tmp_path / "in.csv", tmp_path / "out.csv", "--force")
@@ -196,6 +290,7 @@ def test_an_interrupted_run_of_other_rows_is_not_gone_on_with(reproduced, tmp_pa
         ),
         (["reviews", "gone.csv", "out.csv"], "gone.csv does not exist"),
         (["reviews", "in.csv", "no/where/out.csv"], "the folder of"),
+        (["reviews", "in.csv", "folder.csv", "--force"], "folder.csv is a folder: name a file"),
         (["reviews", "in.txt", "out.csv"], "in.txt must be a .csv, .tsv, .jsonl (each also .gz) or .parquet file"),
         (["reviews", "in.csv", "in.csv"], "in.csv is the input"),
         (["reviews", "in.jsonl", "out.csv"], "out.csv must be a .jsonl"),
@@ -208,6 +303,7 @@ def test_an_interrupted_run_of_other_rows_is_not_gone_on_with(reproduced, tmp_pa
         (["reviews", "in.csv", "out.csv", "--export"], "data/reviews/export is missing: `synthesis export reviews`"),
         (["reviews", "empty.csv", "out.csv"], "empty.csv has no rows"),
         (["reviews", "broken.parquet", "out.csv"], "broken.parquet cannot be read"),
+        (["reviews", "dates.parquet", "out.csv"], "dates.parquet cannot be read: days=1073741824"),
         (["reviews", "cut.csv.gz", "out.csv"], "cut.csv.gz cannot be read after row "),
         (
             ["reviews", "in.jsonl", "out.jsonl", "--column", "text=body"],
@@ -219,9 +315,12 @@ def test_what_is_wrong_is_one_line(reproduced, tmp_path, words, told):
     for name in ("in.csv", "in.jsonl", "in.txt.csv"):
         write(tmp_path / name, [{"text": "fine"}])
     (tmp_path / "in.txt").write_text("fine")
+    (tmp_path / "folder.csv").mkdir()
     write(tmp_path / "other.csv", [{"id": 1, "body": "fine"}])
     (tmp_path / "empty.csv").write_text("text\n")
     (tmp_path / "broken.parquet").write_text("no table " * 100)
+    dates = pa.array([2**30], pa.int32()).view(pa.date32())  # some three million years from now
+    pq.write_table(pa.table({"text": ["fine"], "date": dates}), tmp_path / "dates.parquet")
     write(tmp_path / "cut.csv.gz", [{"text": f"text {place * 7919 % 10007}"} for place in range(9000)])
     whole = (tmp_path / "cut.csv.gz").read_bytes()
     (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
@@ -255,6 +354,12 @@ def test_no_bytes_break_the_reader(tmp_path_factory, name, content):
         return
     assert [record.row for record in records] == list(range(1, len(records) + 1))
     assert all((record.cells is None) == bool(record.problem) for record in records)
+
+
+def test_a_row_of_empty_cells_is_a_row(tmp_path):
+    for name, mark in {"in.csv": ",", "in.tsv": "\t"}.items():
+        (tmp_path / name).write_text(f"text{mark}id\nfine{mark}1\n{mark}\n\ngood{mark}3\n")
+        assert [record.cells["text"] for record in Table(tmp_path / name)] == ["fine", "", "good"]
 
 
 def test_a_quote_that_is_never_closed_costs_one_row(tmp_path):

@@ -244,7 +244,7 @@ def test_a_batch_with_one_refused_row_and_one_of_settings(batches):
             {"choices": [{"finish_reason": "error", "error": {"message": "it fell over", "code": 502}}]},
             "error (502): it fell",
         ),
-        ({"error": "there is no POST /chat/completions"}, "there is no POST /chat/completions (is asking.base_url"),
+        ({"error": "there is no POST /chat/completions"}, "there is no POST /chat/completions (check asking.base_url"),
         ("<!doctype html><title>Open</title>", "begins: <!doctype html><title>Open</title> (check asking.base_url"),
         ('data: {"choices": []}\n\n', 'begins: data: {"choices": []} (check asking.base_url, most end in /v1'),
         ({"object": "list", "data": []}, 'begins: {"object": "list"'),

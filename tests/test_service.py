@@ -123,6 +123,7 @@ def test_answers_are_those_of_the_export(server, engine):
         assert [one["label"] for one in reply] == [NAMES[place] for place in np.argsort(-expected)]
         assert np.allclose([one["score"] for one in reply], np.sort(expected)[::-1], atol=1e-6)
     assert server.post({"inputs": texts[0]}) == server.post({"inputs": [texts[0]]}) == (200, replies[0])
+    assert server.post({"inputs": texts[0], "truncate": None}) == (200, replies[0]), "as text-embeddings-inference"
     _, raw = server.post({"inputs": texts[0], "raw_scores": True})
     assert np.allclose([one["score"] for one in raw], np.sort(engine.read(texts[:1])[0])[::-1], atol=1e-5)
 
@@ -150,6 +151,8 @@ def test_many_at_once_each_get_their_own(server, engine):
         ({"inputs": "a " * 100, "truncate": False}, 413, "at most 40 tokens are read, and one has 102"),
         ({"inputs": "half \ud800"}, 422, "text holds half a character"),
         (b"{", 422, ""),
+        (b"[]", 422, "an object of JSON, sent with `Content-Type: application/json`"),
+        (b"", 422, "an object of JSON, sent with `Content-Type: application/json`"),
         (b"\xff", 400, ""),
         (b" " * 1_000_001, 413, "more than 1000000 bytes"),
     ],
@@ -246,6 +249,20 @@ def test_what_is_wrong_is_one_line(folder, server):
             [sys.executable, "-m", "synthesis", "serve", *words], cwd=folder, capture_output=True, text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
         )  # fmt: skip
+        assert done.returncode == 1 and done.stderr.startswith(f"error: {told}"), done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_what_is_wrong_is_one_line_in_an_image(folder):
+    for words, told in {
+        ("nowhere",): "nowhere/export.json is missing: `synthesis export` writes it",
+        (".", "--port", "99999"): "127.0.0.1:99999 cannot be listened on: bind(): port must be 0-65535",
+        (".", "--threads", "0"): "--threads 0: at least 1 is needed",
+    }.items():
+        place = folder / "data/reviews/export"
+        done = subprocess.run(
+            [sys.executable, "-m", "synthesis.service", *words], cwd=place, capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 1 and done.stderr.startswith(f"error: {told}"), done.stderr
         assert done.stderr.count("\n") == 1
 

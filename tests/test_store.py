@@ -48,6 +48,18 @@ def test_what_is_put_is_found_by_every_part_of_its_key(path):
     assert look(3) is None and look(0, 1) is None
 
 
+def test_another_store_that_was_never_begun_adds_nothing_and_a_broken_one_is_named(path, tmp_path):
+    fill()
+    other, store = tmp_path / "other.sqlite", Store()
+    other.touch()
+    store.merge(other)
+    assert store.info()["entries"] == 3
+    other.write_text("no database " * 1000)
+    with pytest.raises(UserError, match=f"the response store {other} cannot be used"):
+        store.merge(other)
+    store.close()
+
+
 def test_an_answer_is_on_disk_before_put_returns(path):
     async def put_and_look():
         store = Store()

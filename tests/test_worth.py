@@ -61,10 +61,13 @@ def test_a_sample_tells_whether_more_rows_are_likely_to_pay(repository):
     assert not repository.stale(), "it changes nothing that the pipeline has made"
 
 
-def test_a_sample_needs_the_gold_rows_alone(fresh):
+def test_a_sample_needs_rationales_and_the_gold_rows_alone(fresh):
     done = fresh.command("worth", "reviews", ok=False)
     assert done.returncode == 1
-    assert re.search(r"^error: data/reviews/gold/.* is missing: an earlier stage writes it", done.stderr)
+    way_out = "run `dvc repro rationales@reviews baseline@reviews`"
+    assert done.stderr == f"error: data/reviews/gold/labels.json is missing: {way_out}\n"
+    told = " ".join(fresh.command("worth", "--help").stdout.split())
+    assert "dvc repro rationales@TASK baseline@TASK" in told
     assert fresh.command("worth", "nothing", ok=False).stderr.startswith("error: params.yaml has no task `nothing`")
 
 

@@ -44,11 +44,8 @@ def estimate(
     with closing(Store()) if providers[0].stored else nullcontext() as store:
         # Nobody has asked a teacher yet that is still to be tuned.
         each = zip(runs, providers, ready, strict=True)
-        lines = [
-            line
-            for run, teacher, there in each
-            for line in Estimate(run, teacher, store if there else None, rows).lines()
-        ]
+        estimates = [Estimate(run, teacher, store if there else None, rows) for run, teacher, there in each]
+        lines = [line for one in estimates for line in one.lines()]
     print(table([HEAD, *map(cells, [*lines, total(lines)])]))
     asked = total([line for line in lines if line.stage != "tune"])
     print(f"\n{settings.teacher.provider} {settings.teacher.model}; {compare(asked, settings.asking.budget)}")
@@ -57,6 +54,10 @@ def estimate(
         "answers of teacher.max_tokens. Answers in the place of rejected ones (teacher.attempts, method.replacements)"
     )
     print("come on top.")
+    for name in (one.run.task.name for one in estimates if one.uncounted):
+        print(
+            f"{name}: its gold rows are not counted yet, and so its rounds count as none: run `dvc repro gold@{name}`."
+        )
     if rows:
         print(f"{rows:,} seed rows cost in proportion what those of params.yaml do; stored answers are not counted.")
 
@@ -78,6 +79,7 @@ def cells(line: Line) -> list[str]:
     about = "~" if line.assumed else ""
     most = "<=" if line.bound else about
     measured = "" if line.requests == line.stored else "~"
+    seconds = None if line.seconds is None else round(line.seconds)
     return [
         line.task,
         line.stage,
@@ -87,7 +89,7 @@ def cells(line: Line) -> list[str]:
         "unknown" if line.tokens.answers is None else f"{most}{line.tokens.answers:,}",
         money(line.dollars, most),
         money(line.to_spend, most),
-        "unknown" if line.seconds is None else f"~{int(line.seconds // 60)} min {line.seconds % 60:.0f} s",
+        "unknown" if seconds is None else f"~{seconds // 60} min {seconds % 60} s",
     ]
 
 

@@ -38,6 +38,7 @@ def predict(
 
     Example: synthesis predict reviews new.csv labelled.csv --column text=body
     """
+    from synthesis import files
     from synthesis.commands.new_task import renamed
     from synthesis.models.load import fingerprint
     from synthesis.prediction import run as prediction
@@ -56,6 +57,8 @@ def predict(
         )
     if exported and not folder.is_dir():
         raise UserError(f"{folder} is missing: `synthesis export {task}` writes it")
+    if exported and files.read_json(folder / "export.json")["student"] != fingerprint(str(run.paths.student)):
+        raise UserError(f"{folder} is not of {run.paths.student} as it is now: run `synthesis export {task}`")
     if suffix(input_).startswith(".jsonl") and not suffix(output).startswith(".jsonl"):
         raise UserError(f"{output} must be a .jsonl or .jsonl.gz file: rows of JSON may each have other keys")
     if output.resolve() == input_.resolve():
@@ -74,7 +77,6 @@ def predict(
         from synthesis.service.engine import Engine
 
         student = Engine(folder)
-        form = student.form
     else:
         student = saved.Calibrated(saved.load(folder, facts.student), facts)
     try:

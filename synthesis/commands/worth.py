@@ -15,11 +15,11 @@ def worth(
 
     The teacher writes the first rows of the seed data, which a later run finds in the response store. By
     cross-validation on gold rows a student that learns them, alone or beside gold rows, is compared with one of gold
-    rows alone. Rows of test have no part in it. First run: dvc repro gold@TASK baseline@TASK
+    rows alone. Rows of test have no part in it. First run: dvc repro rationales@TASK baseline@TASK
 
     Example: synthesis worth reviews
     """
-    from synthesis import choice, files, params
+    from synthesis import UserError, choice, files, params
     from synthesis.filters import sift
     from synthesis.report.tables import in_words
     from synthesis.rows import synthesize
@@ -30,6 +30,9 @@ def worth(
     settings = params.load()
     sample = settings.one(task).model_copy(update={"seed_rows": rows})
     run = Run.of(task, settings.model_copy(update={"task": settings.task | {task: sample}}))
+    needed = [run.paths.labels, run.paths.rationales, run.paths.baseline_folds]
+    if missing := [file for file in needed if not file.is_file()]:
+        raise UserError(f"{missing[0]} is missing: run `dvc repro rationales@{task} baseline@{task}`")
     gold, labels, alone = run.gold(), files.read_json(run.paths.labels), files.read(run.paths.baseline_folds)
     picked = run.student.changed(files.read_json(run.paths.metrics / "baseline.json")["picked"])
     reasons = files.read(run.paths.rationales)

@@ -99,8 +99,8 @@ def _readable(path: Path, done: int):
     """Make the errors of readers a UserError that says after which row."""
     try:
         yield
-    # pyarrow's errors are children of ValueError and OSError
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    # pyarrow's errors are children of ValueError and OSError, but for dates that Python has not
+    except (ValueError, OSError, EOFError, OverflowError, zlib.error) as error:
         after = f" after row {done}" if done else ""
         raise UserError(f"{path} cannot be read{after}: {' '.join(str(error).split())[:200]}") from None
 
@@ -160,7 +160,7 @@ def _csv(table: Table, delimiter: str = ",") -> Iterator[Record]:
                 problem = f"its quotes are unbalanced, or a cell is too long ({error})"
                 lines.give_back()
             text = "".join(lines.taken)
-            if not text.strip():
+            if not text.strip() and delimiter not in text:
                 continue
             if table.columns is None:
                 if problem:

@@ -77,9 +77,12 @@ def predict(
         for number, records in enumerate(_chunks(table)):
             seen += len(records)
             if number >= output.done:
-                rows, rejected = _sift(records, columns)
+                rows, rejected = _sift(records, columns, new)
                 if number == 0 and not rows:
+                    output.forget()
                     first = f"row {rejected[0]['row']}: {rejected[0]['reason']}"
+                    if first.endswith("is missing"):
+                        first += ": if it is called otherwise, say so by --column OURS=THEIRS"
                     raise UserError(f"{table.path}: none of its first {len(records)} rows can be used; {first}")
                 answers = student.predict(_inputs(task, rows, columns)) if rows else []
                 rows = [
@@ -103,11 +106,11 @@ def _chunks(table: Table) -> Iterator[list[Record]]:
         yield chunk
 
 
-def _sift(records: list[Record], columns: dict[str, str]) -> tuple[list[dict], list[dict]]:
+def _sift(records: list[Record], columns: dict[str, str], new: dict[str, type]) -> tuple[list[dict], list[dict]]:
     """The cells of rows that can be predicted; and of the others their place, why not, and what they hold."""
     rows, rejected = [], []
     for record in records:
-        if reason := record.problem or _problem(record.cells, columns):
+        if reason := record.problem or _problem(record.cells, columns, new):
             place = {"row": record.row} if record.line is None else {"row": record.row, "line": record.line}
             rejected.append({**place, "reason": reason, "input": record.cells or record.text})
         else:
@@ -115,7 +118,9 @@ def _sift(records: list[Record], columns: dict[str, str]) -> tuple[list[dict], l
     return rows, rejected
 
 
-def _problem(row: dict, columns: dict[str, str]) -> str:
+def _problem(row: dict, columns: dict[str, str], new: dict[str, type]) -> str:
+    if twins := [name for name in new if name in row]:  # each row of JSON may have other keys than the first
+        return f"it has `{twins[0]}` already: name what is added otherwise by --prefix"
     for name in columns.values():
         if name not in row:
             return f"`{name}` is missing"

@@ -9,6 +9,8 @@ import csv
 import gzip
 import io
 import json
+import math
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import NamedTuple
 
 import pyarrow
 import pyarrow.parquet
+from filelock import FileLock, Timeout
 
 from synthesis import UserError, files
 from synthesis.prediction.reading import suffix
@@ -33,15 +36,20 @@ class Output:
     def __init__(self, path, begun: dict, force: bool):
         """begun: what the chunks depend on: those of an earlier run are used only if it is the same.
 
-        Raises UserError when the folder is missing, or something would be overwritten that must not.
+        Raises UserError when the folder is missing, something would be overwritten that must not, or another process
+        writes here.
         """
         self.path, self.format = Path(path), suffix(path)
         self.rejected = self.path.with_name(f"{self.path.name}.rejected.jsonl")
         self.parts = self.path.with_name(f"{self.path.name}.parts")
         if not self.path.parent.is_dir():
             raise UserError(f"{self.path.parent}, the folder of {path}, does not exist: make it")
-        state = self.parts / "state.json"
-        before = files.read_json(state) if state.is_file() and not force else None
+        if self.path.is_dir():
+            raise UserError(f"{path} is a folder: name a file")
+        self.state = self.parts / "state.json"
+        before = files.read_json(self.state) if self.state.is_file() and not force else None
+        if before != begun and not self._parts():  # nothing was done
+            before = None
         if before is None and self.path.exists() and not force:
             raise UserError(f"{path} exists: name another file, or overwrite it by --force")
         if before is not None and before != begun:
@@ -50,9 +58,15 @@ class Output:
                 f"{self.parts} holds an interrupted run with another {other}: name another OUTPUT, or begin anew by "
                 "--force"
             )
+        self.parts.mkdir(exist_ok=True)
+        self.lock = FileLock(f"{self.parts}/lock")
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"another process writes {path} just now: wait for it, or name another file") from None
         if before is None:
-            shutil.rmtree(self.parts, ignore_errors=True)
-            files.write_json(begun, state)
+            self._clear()
+            files.write_json(begun, self.state)
         self.done = len(self._parts())
 
     def write(self, number: int, table: Rows, rejected: list[dict]) -> None:
@@ -66,15 +80,29 @@ class Output:
         """Put the chunks together. Returns how many rows were rejected."""
         rejected = sorted(self.parts.glob("*.rejected"))
         count = sum(part.read_bytes().count(b"\n") for part in rejected)
+        draft = self.parts / "whole"  # here, where it is not left behind
         if count:
-            with files.whole(self.rejected) as draft:
-                _join(rejected, draft)
+            _join(rejected, draft)
+            os.replace(draft, self.rejected)
         else:
             self.rejected.unlink(missing_ok=True)
-        with files.whole(self.path) as draft:
-            (_join_parquet if self.format == ".parquet" else _join)(self._parts(), draft)
-        shutil.rmtree(self.parts)
+        (_join_parquet if self.format == ".parquet" else _join)(self._parts(), draft)
+        os.replace(draft, self.path)
+        self.forget()
         return count
+
+    def forget(self) -> None:
+        """Delete the folder of chunks."""
+        self._clear()
+        shutil.rmtree(self.parts)
+        self.lock.release()
+
+    def _clear(self) -> None:
+        """Forget the chunks. The state goes first: without it, what is left after a kill is not gone on with."""
+        self.state.unlink(missing_ok=True)
+        for part in self.parts.iterdir():
+            if part.name != "lock":
+                part.unlink()
 
     def _parts(self) -> list[Path]:
         found = sorted(self.parts.glob(f"[0-9]*{self.format}"))
@@ -131,8 +159,11 @@ def _cell(value) -> str:
 
 
 def dumped(value, ascii_only: bool = False) -> str:
-    """JSON in one line. Halves of characters, which UTF-8 cannot hold, are escaped."""
-    text = json.dumps(value, ensure_ascii=ascii_only, default=str)
+    """JSON in one line. Halves of characters, which UTF-8 cannot hold, are escaped; NaN and the infinities are null."""
+    try:
+        text = json.dumps(value, ensure_ascii=ascii_only, default=str, allow_nan=False)
+    except ValueError:
+        return dumped(_finite(value), ascii_only)
     if ascii_only or text.isascii():
         return text
     try:
@@ -140,6 +171,15 @@ def dumped(value, ascii_only: bool = False) -> str:
     except UnicodeEncodeError:
         return json.dumps(value, default=str)
     return text
+
+
+def _finite(value):
+    """A value with None for NaN and the infinities, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _join(parts: list[Path], path: Path) -> None:

@@ -36,7 +36,7 @@ class Asked(BaseModel):
 
     inputs: str | list[str] | list[list[str]]
     raw_scores: bool = Field(False, description="Logits in the place of probabilities.")
-    truncate: bool = Field(True, description="Cut what is too long; otherwise it is refused.")
+    truncate: bool | None = Field(True, description="Cut what is too long; otherwise it is refused.")
 
 
 class Refused(HTTPException):
@@ -70,12 +70,15 @@ def create(engine: Engine) -> FastAPI:
     async def misunderstand(request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         place = first["loc"][1] if first["type"] != "json_invalid" and len(first["loc"]) > 1 else "body"
-        return JSONResponse({"error": f"{place}: {first['msg']}", "error_type": "Validation"}, 422)
+        told = f"{place}: {first['msg']}"
+        if first["loc"] == ("body",):  # none, or one that is no object
+            told = "the body must be an object of JSON, sent with `Content-Type: application/json`"
+        return JSONResponse({"error": told, "error_type": "Validation"}, 422)
 
     @app.post("/predict")
     async def predict(asked: Asked) -> Response:
         inputs = each(asked.inputs, engine.facts["reads"])
-        if not asked.truncate and engine.cuts:
+        if asked.truncate is False and engine.cuts:
             for length in await batcher.run(engine.lengths, inputs):
                 if length > engine.facts["max_tokens"]:
                     most = engine.facts["max_tokens"]
@@ -172,12 +175,14 @@ def serve(folder, host: str, port: int, threads: int | None = None) -> None:
 
     Raises UserError when there is no export, or the address cannot be listened on.
     """
+    if threads is not None and threads < 1:
+        raise UserError(f"--threads {threads}: at least 1 is needed")
     engine = Engine(folder, threads)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        reason = error.strerror or error
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise UserError(f"{host}:{port} cannot be listened on: {reason}: choose another --port or --host") from None
     config = uvicorn.Config(create(engine), log_level="warning", timeout_keep_alive=75)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn heeds it, and raises it again when it is done

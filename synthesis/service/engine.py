@@ -22,6 +22,7 @@ from synthesis.students.spans import Window, best_span
 ROWS, LIKE = 8, 0.8
 SLOWER = ["SkipLayerNormFusion"]  # its kernel takes several times as long as the two that it puts together
 FORMAT = 2  # of export.json
+ENDLESS = 10**9  # tokens
 
 
 def alike(lengths: list[int]) -> list[list[int]]:
@@ -92,9 +93,9 @@ class Engine:
         return self.calibration.apply(answers) if isinstance(answers, np.ndarray) else answers
 
     def lengths(self, inputs: list) -> list[int]:
-        """How many tokens each input has before any are cut off, of a pair both texts' together."""
-        self.tokenizer.no_truncation()
-        return [len(encoding.ids) for encoding in self.tokenizer.encode_batch(inputs)]
+        """How many tokens each input has before any are cut off; of texts that are read apart, the longer one."""
+        rows = WAYS[self.facts["encode"]](self.tokenizer, ENDLESS, self.facts["mark"], inputs)
+        return [max(len(ids) for name, ids in row.tokens.items() if name.endswith("input_ids")) for row in rows]
 
     def _run(self, rows: list[Window]) -> list[tuple[np.ndarray, ...]]:
         """What the model makes of each row."""

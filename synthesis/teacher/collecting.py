@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tqdm import tqdm
 
@@ -116,9 +116,21 @@ class Collecting(Endpoint):
         if part:
             yield part
 
-    async def _kept(self, results: dict[str, Reply | Exception], bodies: dict[str, dict]) -> dict:
-        """Results of a batch, when its answers are in the response store, asked for or not."""
-        self.store = self.store or Store()
+    async def _kept(self, lines: Iterable[bytes], bodies: dict[str, dict]) -> dict[str, Reply | Exception]:
+        """The results of a batch, when its answers are in the response store, asked for or not.
+
+        An answer counts, whatever else stands under its name. lines: of its result files.
+        """
+        self.store, results = self.store or Store(), {}
+        for line in lines:
+            for name, result in self._result(line, bodies).items():
+                if not isinstance(results.get(name), Reply):
+                    results[name] = result
+        for name, result in results.items():
+            if isinstance(result, Failed):
+                result.fatal = result.fatal and not self.answered
+                if result.fatal and not result.limited:  # no answer in the whole batch: the settings are to blame
+                    results[name] = UserError(str(result))
         replies = {name: result for name, result in results.items() if isinstance(result, Reply)}
         puts = (self.store.put(*_key(name), bodies[name], reply) for name, reply in replies.items())
         return results | dict(zip(replies, await asyncio.gather(*puts), strict=True))
@@ -129,9 +141,10 @@ class Collecting(Endpoint):
             entry = json.loads(line)
             name, response, error = entry["custom_id"], entry.get("response") or {}, entry.get("error")
             status, body = response.get("status_code"), response.get("body")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return {}
-        if name not in bodies:
+            status = 200 if status is None and not error else int(status or 0)
+            if name not in bodies:
+                return {}
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}
         try:
             if status == 200 and (body or not error):
@@ -144,9 +157,6 @@ class Collecting(Endpoint):
                 failure = self.failure(refusals.status(error), error, {}, bodies[name])
         except (Failed, Rejected, UserError) as unreadable:
             failure = unreadable
-        if isinstance(failure, Failed) and failure.fatal and not failure.limited:
-            # No answer in the whole batch: the settings are to blame.
-            failure = UserError(str(failure))
         return {name: failure}
 
 

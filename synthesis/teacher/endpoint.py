@@ -28,6 +28,7 @@ class Endpoint:
     """The endpoint that params.yaml names. Raises UserError when its address is none."""
 
     stored, news = True, ""
+    way_out = "check asking.base_url, most end in /v1"
 
     def __init__(self, params: Params):
         self.settings, self.timeout = params.teacher, params.asking.timeout
@@ -98,7 +99,7 @@ class Endpoint:
         if refusals.is_about_row(text, body.get("max_completion_tokens") or body.get("max_tokens")):
             return Rejected(f"refused by the endpoint {words}")
         if status is None and not refusals.ACCOUNT.search(text):
-            reason = f"{self.base_url} answers {words} (is asking.base_url right? Most end in /v1)"
+            reason = f"{self.base_url} answers {words} ({self.way_out})"
             return Failed(reason, headers=headers, fatal=fatal)
         return UserError(f"{self.base_url} refuses the request {words}; {refusals.advice(status, text)}. {KEPT}")
 
@@ -106,7 +107,7 @@ class Endpoint:
         start = self.safe(content[:SHOWN].decode("utf-8", "replace") or "nothing")
         reason = f"{self.base_url} answered, but not with a chat completion. What came begins: {start}"
         if not self.answered:
-            reason += " (check asking.base_url, most end in /v1, and that teacher.extra asks for no `stream`)"
+            reason += f" ({self.way_out}, and that teacher.extra asks for no `stream`)"
         return Failed(reason, sent=self.answered, headers=headers, fatal=not self.answered)
 
     def safe(self, error) -> str:
@@ -149,7 +150,7 @@ def _completion(content: bytes) -> dict:
     """The JSON object of a response; an empty one when it is something else."""
     try:
         return _dict(json.loads(content))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from synthesis import UserError
+from synthesis import UserError, files
 from synthesis.params import Asking as Settings
 from synthesis.params import Budget, Engine
 from synthesis.teacher import spending
@@ -107,8 +107,8 @@ def _spread(run: Run, title: str, check: Check | None, plan: Asking, pending: li
             except ray.exceptions.RayError as error:
                 answered, usage, reason, content = 0, NOTHING, str(error).strip().splitlines()[-1], None
             if content is not None and not (own / STORE).exists():
-                own.mkdir(exist_ok=True)
-                (own / STORE).write_bytes(content)
+                with files.whole(own / STORE) as draft:
+                    draft.write_bytes(content)
             lost.append(usage)
             ended = f"ended with {answered:,} rows" if not reason else f"was stopped: {reason}"
             say(f"{title}: a task {ended}; tasks that still run: {len(waiting)}")

@@ -48,7 +48,7 @@ def error(content: bytes) -> dict:
     """The error of a response, whatever its shape: its `code`, `type` and `message`, where it has them."""
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"message": content[:300].decode("utf-8", "replace")}
     found = found[0] if isinstance(found, list) and found else found
     if isinstance(found, dict) and (inner := found.get("error")):

@@ -191,13 +191,14 @@ class Store:
             return [next(kept) if isinstance(what, tuple) else self.claims.take(connection, what) for what in group]
 
     @contextmanager
-    def _guard(self):
-        """Errors of SQLite and of the disk become one line that names the file and the way out."""
+    def _guard(self, path: Path | None = None):
+        """Errors of SQLite and of the disk become one line that names the file, another one's path, and the way out."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise UserError(
-                f"the response store {self.path} cannot be used ({error}): mend it, move it away, or set TEACHER_STORE"
+                f"the response store {path or self.path} cannot be used ({error}): mend it, move it away, or set "
+                "TEACHER_STORE"
             ) from None
 
     # For the commands `store` and `lineage`
@@ -241,11 +242,12 @@ class Store:
             return exports.write(self.reading.execute(wanted), file)
 
     def merge(self, path: Path) -> None:
-        """Add the answers of another store that are not here yet."""
+        """Add the answers of another store that are not here yet. One whose process was killed at once has no table."""
         columns = ", ".join([*COLUMNS, "used"])
-        with self._guard():
+        with self._guard(path):
             self.reading.execute("attach ? as other", (str(path),))
-            self.reading.execute(f"insert or ignore into answers ({columns}) select {columns} from other.answers")
+            if self.reading.execute("select 1 from other.sqlite_master where name = 'answers'").fetchone():
+                self.reading.execute(f"insert or ignore into answers ({columns}) select {columns} from other.answers")
             self.reading.execute("detach other")
 
     def take(self, lines, name: str) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import shlex
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,6 +34,8 @@ def provider(run: Run) -> Provider:
 
 class Provider(Collecting):
     """Hands what is collected to the command, one file after another."""
+
+    way_out = "check what asking.launcher writes"
 
     def __init__(self, params: Params):
         super().__init__(params)
@@ -100,6 +102,11 @@ class Provider(Collecting):
         outcomes = {name: results.get(name, missing) for name in bodies}
         failures = [outcome for outcome in outcomes.values() if isinstance(outcome, Failed)]
         if len(failures) == len(bodies):
+            if self.answered and not any(failure is missing or failure.limited for failure in failures):
+                # Other rows were answered, and these have failed before or come alone: they cannot be.
+                for name, failure in outcomes.items():
+                    self._settle(name, Rejected(str(failure)))
+                return
             raise UserError(
                 f"asking.launcher (`{self.words[0]}`) has answered none of {len(bodies):,} requests. "
                 f"What came for the first: {failures[0]}"
@@ -137,12 +144,8 @@ class Provider(Collecting):
 
     async def _keep(self, file: Path, bodies: dict) -> dict[str, Reply | Rejected | Failed | UserError]:
         """Put what is answered into the response store, and delete both files. Returns the answers, and errors."""
-        results = {}
-        if _answers(file).exists():
-            with _answers(file).open("rb") as lines:
-                for line in lines:
-                    results |= self._result(line, bodies)
-        results = await self._kept(results, bodies)
+        with _answers(file).open("rb") if _answers(file).exists() else nullcontext([]) as lines:
+            results = await self._kept(lines, bodies)
         _answers(file).unlink(missing_ok=True)
         file.unlink(missing_ok=True)
         return results

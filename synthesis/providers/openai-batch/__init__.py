@@ -152,11 +152,8 @@ class Provider(Collecting):
 
     async def _keep(self, file: Path, batch, bodies: dict[str, dict]) -> dict[str, Reply | Exception]:
         """Put a batch's answers into the response store, asked for or not, and forget it. Returns them, and errors."""
-        results = {}
-        for content in filter(None, (batch.output_file_id, batch.error_file_id)):  # answers first: see `refusal`
-            for line in await self.batches.lines(content):
-                results |= self._result(line, bodies)
-        results = await self._kept(results, bodies)
+        contents = filter(None, (batch.output_file_id, batch.error_file_id))
+        results = await self._kept([line for content in contents for line in await self.batches.lines(content)], bodies)
         file.unlink(missing_ok=True)
         return results
 
