@@ -424,3 +424,19 @@ def test_targets_that_many_sources_share_are_no_leak():
     written = pd.DataFrame({"id": ["n"], "source": [f"{long} A"], "target": ["x"]})
     theirs = pd.DataFrame({"id": ["t"], "source": [long], "target": ["y"]})
     assert [place for place, _ in held_out.leaks(Rows(written, sources), Rows(theirs, sources))] == [0]
+
+
+def test_a_held_out_source_is_recognised_whatever_is_said_of_it():
+    from synthesis.filters import held_out
+    from synthesis.filters.rows import Rows
+
+    def rows(name: str, *pairs: tuple[str, str]) -> Rows:
+        table = pd.DataFrame(pairs, columns=["source", "target"])
+        return Rows(table.assign(id=[f"{name}{place}" for place in range(len(table))]), TASK)
+
+    gold = {"test": rows("t", ("Who wrote it?", "Ann Lee")), "selection": rows("s", ("Where is it?", "Rome"))}
+    gold["validation"] = rows("v", ("Whose is it?", "Bob's"))
+    new = rows("n", ("who  wrote it?", "A. Lee"), ("Where is it?", "In Italy"), ("Whose is it?", "It is Bob's"))
+    assert list(held_out.find(new, gold)) == [(0, "also in test", "t0"), (1, "also in selection", "s0")]
+    gold["validation"] = gold["selection"]  # protocol `paper`: what is mined is no secret
+    assert list(held_out.find(new, gold)) == [(0, "also in test", "t0")]

@@ -21,10 +21,17 @@ def find(new: Rows, gold: dict[str, Rows]) -> Iterator[tuple[int, str, str]]:
     """(place, reason, id) of the rows that selection or test would recognise, and the row there."""
     mined, seen = set(gold["validation"].ids), set()
     for split in ("test", "selection"):
-        for place, twin in leaks(new, gold[split]):
+        for place, twin in (*asked_again(new, gold[split]), *leaks(new, gold[split])):
             if place not in seen and (split == "test" or twin not in mined):
                 seen.add(place)
                 yield place, f"also in {split}", twin
+
+
+def asked_again(new: Rows, gold: Rows) -> Iterator[tuple[int, str]]:
+    """(place, id) of new rows, and the held-out row that is the same in all that the student reads, whatever the answer
+    to it is."""
+    same = dict(zip(gold.inputs, gold.ids, strict=True))
+    return ((place, same[text]) for place in new.left if (text := new.inputs[place]) in same)
 
 
 def copies(new: Rows, validation: Rows) -> Iterator[tuple[int, str, str]]:

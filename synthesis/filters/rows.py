@@ -36,6 +36,11 @@ class Rows:
         return self.task.fingerprints(self.table, whole=True).tolist()
 
     @cached_property
+    def inputs(self) -> list[str]:
+        """Of a row's columns, without case and white space."""
+        return self.task.fingerprints(self.table).tolist()
+
+    @cached_property
     def texts(self) -> list[str]:
         """What the teacher wrote, as words set apart by one space, without case and punctuation."""
         return [normalised(text) for text in self.table[self.task.written]]
