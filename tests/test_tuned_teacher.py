@@ -17,9 +17,12 @@ from synthesis.models import places
 from synthesis.models.load import fingerprint
 from synthesis.providers.transformers.likelihood import ended, log_likelihoods
 from synthesis.providers.transformers.writer import Writer
+from synthesis.rows import likeliest
 from synthesis.run import Run
 from synthesis.teacher import ask
+from synthesis.teacher.ask import Teacher
 from synthesis.teacher.request import Request
+from synthesis.tuning.fit import Tuning
 from synthesis.tuning.lessons import counts, exchanges
 from tests import people
 from tests.llm_server import Server
@@ -244,6 +247,34 @@ def test_rows_are_verified_by_likelihood_without_calls(films):
     wrong = answered.rejected == "teacher disagrees"
     assert wrong.sum() == metrics["disagreed"]
     assert ((answered.blind != answered.label) == wrong).all()
+
+
+def test_rows_that_the_teacher_has_no_room_for_are_rejected_whatever_their_label(films):
+    rows = run().gold()["validation"].head(6).assign(rejected="")
+    rows.loc[rows.index[:4], "text"] = "film is " * 100
+    assert set(rows.label[:4]) == {"bad", "good"}
+    judged, told = likeliest(run(), Teacher(run(), "seed"), rows, ["bad", "good"])
+    assert judged.rejected[:4].eq("prompt too long").all() and judged.blind[:4].eq("").all()
+    assert told["verified"] == 2 and judged.rejected[4:].eq("teacher disagrees").sum() == told["disagreed"]
+
+
+def test_gold_rows_that_a_model_has_no_room_for_are_left_out_of_tuning(films, capsys):
+    """One whose positions are learned cannot even be asked about them."""
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    words = AutoTokenizer.from_pretrained("tiny")
+    size = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 96}
+    ids = {"pad_token_id": 0, "eos_token_id": 2, "bos_token_id": None}
+    GPT2LMHeadModel(GPT2Config(vocab_size=len(words), **size, **ids)).save_pretrained("gpt2")
+    words.save_pretrained("gpt2")
+    films.set({"teacher.model": "gpt2", "teacher.tuning.steps": 2})
+    rows = run().gold()
+    for split in ("validation", "selection"):
+        rows[split].loc[rows[split].index[0], "text"] = "film is " * 100
+    found = Tuning(run(), rows, ["bad", "good"]).fit()
+    assert found["learned"]["verify"] == len(rows["validation"]) - 1
+    assert found["selection"]["verify"] == len(rows["selection"]) - 1 and 0 <= found["accuracy"]["after"] <= 1
+    assert "exchanges of selection rows are left out, as their prompts have more than" in capsys.readouterr().err
 
 
 def test_likelihoods_are_those_of_the_whole_text():
