@@ -62,7 +62,8 @@ def prompted(run: Run, sources: Sources, count: int, *others) -> Writing:
 
 
 def generated(run: Run, sources: Sources, count: int, *others) -> Writing:
-    """Rows that the tuned teacher writes, by the prompts that it was tuned on: without rationales and examples."""
+    """Rows that the tuned teacher writes, by the prompts that it was tuned on: one by one, without rationales and
+    examples."""
     run = plain(run)
     plan = plans.seed(run, sources.labels, sources.rationales.head(0), sources.contexts, sources.gold, count)
     return Writing(run, plan, 0, *others)
@@ -100,8 +101,8 @@ SEED: dict[str, list[Callable[..., Writing]]] = {
 
 
 def plain(run: Run) -> Run:
-    """The run without rationales and examples in its seed prompts."""
-    method = run.params.method.model_copy(update={"rationales": False, "examples": 0})
+    """The run without rationales and examples in its seed prompts, each of which asks for one row."""
+    method = run.params.method.model_copy(update={"rationales": False, "examples": 0, "rows_per_request": 1})
     return replace(run, params=run.params.model_copy(update={"method": method}))
 
 

@@ -190,6 +190,22 @@ def test_what_is_learned_is_what_will_be_asked(films):
     assert writer.tokenizer.decode(asked[0]).endswith("very <assistant>")
 
 
+@pytest.mark.parametrize(
+    "loop", [{"method.rows_per_request": 5, "method.additional_rows": 5}, {"method.add": "contrasts"}]
+)
+def test_what_the_loop_asks_for_at_once_is_learned_and_generated_row_by_row(films, loop):
+    """Or else the teacher would learn to answer a request for a list with one text."""
+    rows = run().gold()["validation"]
+    learned = exchanges(run(), rows, ["bad", "good"])
+    for step in ("seed", "extrapolate"):
+        films.edit(f"prompts/films/tiny/{step}.md", "Write", "Write {% if count %}{{ count }} times{% endif %}")
+    one = exchanges(run(), rows, ["bad", "good"])
+    films.set(loop)
+    assert exchanges(run(), rows, ["bad", "good"]) == one and len(one) == len(learned)
+    made = seeds(films, method__seed="generate")
+    assert len(made) == 40 and made.item.eq(0).all()
+
+
 def test_the_tuned_teacher_generates_rows_of_the_label_that_it_is_asked_for(films):
     rows = seeds(films, method__seed="generate")
     assert set(rows.model) == {"data/films/teacher"} and len(rows) == 40
