@@ -191,8 +191,6 @@ def verify(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) ->
     answer without a label, or with several, is a disagreement. Raises UserError as `Teacher.ask` does.
     """
     task, mode = run.task, run.params.verify.teacher
-    if mode != "drop":
-        task.require("labels", f"verify.teacher: {mode}", "set it to drop")
     if mode == "likelihood":
         return likeliest(run, teacher, rows, labels)
     written = rows[rows.rejected == ""].to_dict("records")
@@ -220,11 +218,11 @@ def likeliest(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str])
     prompt it has no room for, and counts of them.
 
     What it leans to whatever a row says, and how often labels were asked for, is taken into account. Its own label is
-    kept as `blind`. It is asked for no answer. Raises UserError as `Teacher.likelihoods` does.
+    kept as `blind`. It is asked for no answer. Raises UserError when it cannot be used.
     """
     task, left = run.task, rows.rejected == ""
     requests = plans.verification(run, rows[left].to_dict("records"), labels)
-    shares = teacher.likelihoods(requests, task.words(labels), "verify.teacher: likelihood")
+    shares = teacher.likelihoods(requests, task.words(labels))
     shares = righted(shares, weights(shares, frequency(rows.label[left].tolist(), labels)))
     known, asked = np.isfinite(shares).all(axis=1), rows.index[left]
     found = pd.Series([labels[row.argmax()] for row in shares[known]], index=asked[known], dtype=object)

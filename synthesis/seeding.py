@@ -134,7 +134,7 @@ class Labelling(Writing):
             ]
             confidence = np.full(len(rows), np.nan)
         else:
-            shares = self.teacher.likelihoods(requests, task.words(self.labels), "method.seed: annotate")
+            shares = self.teacher.likelihoods(requests, task.words(self.labels))
             self.weights = weights(shares, self.frequent) if self.weights is None else self.weights
             shares = righted(shares, self.weights)
             labels, confidence = [self.labels[row.argmax()] for row in shares], shares.max(axis=1)

@@ -1,6 +1,5 @@
 """Better loops than S3's own: what each value of method.* does, on teachers and gold rows with planted faults."""
 
-import dataclasses
 import json
 from pathlib import Path
 from zlib import crc32
@@ -363,10 +362,32 @@ def test_a_contrast_of_which_one_text_lacks_is_replaced_by_the_text_at_its_own_p
     assert planted.truth(rows.text[2]) == rows.label[2] == "negative"
 
 
-def test_contrasts_need_labels(words):
-    run = dataclasses.replace(planted.run(CONTRASTS), task=QUESTIONS)
-    with pytest.raises(UserError, match=r"method\.add: contrasts needs labels.*set it to extrapolations"):
-        additions.plan(run, MINED, pd.DataFrame(), 0)
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"method.add": "contrasts"}, "method.add: contrasts needs labels, and task `webnlg`"),
+        ({"method.mine": "clusters"}, "method.mine: clusters needs labels, and task `webnlg`"),
+        ({"method.influence": True}, "method.influence needs labels, and task `webnlg`"),
+        ({"method.label": "agree"}, "method.label: agree needs labels, and task `webnlg`"),
+        ({"method.label": "soft"}, "method.label: soft needs labels, and task `webnlg`"),
+        ({"method.weight": "mmd"}, "method.weight needs labels, and task `webnlg`"),
+        ({"verify.student": "drop"}, "verify.student needs labels, and task `webnlg`"),
+        ({"verify.teacher": "relabel"}, "verify.teacher: relabel needs labels, and task `webnlg`"),
+        ({"verify.teacher": "likelihood"}, "verify.teacher: likelihood needs labels, and task `webnlg`"),
+        (
+            {"method.learn": "mix", "method.replay": {"file": "x.parquet", "share": 0.2}, "tasks": ["reviews"]},
+            "method.replay needs a student that writes texts, and task `reviews`",
+        ),
+    ],
+)
+def test_what_a_kind_has_no_use_for_is_told_before_anything_is_asked_or_learned(fresh, changes, told):
+    fresh.set({"tasks": ["webnlg"], **changes})
+    [task] = changes.get("tasks", ["webnlg"])
+    done = fresh.stage("gold", task, ok=False)
+    assert done.returncode == 1 and done.stderr.startswith(f"error: {told}, of kind ")
+    assert len(done.stderr.splitlines()) == 1
+    done = fresh.command("estimate", ok=False)
+    assert done.returncode == 1 and f"error: {told}" in done.stderr
 
 
 def test_the_template_teacher_writes_lists_and_contrasts(words):
