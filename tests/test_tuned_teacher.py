@@ -332,6 +332,8 @@ def test_what_cannot_work_is_said_in_one_line(films):
     assert "tune: gold fine-tunes a model on this machine" in fails(tune, teacher__provider="openai")
     line = fails(seed, method__seed="generate", teacher__tune=None)
     assert "method.seed: generate asks a teacher that was tuned" in line
+    line = fails(gold, task__films__pool="missing.csv")
+    assert line == "missing.csv does not exist: mend task.films.pool in params.yaml"
     (films.folder / "pool.csv").write_text(f"text\nm200 film is dull\n{run().gold()['test'].text[0]}\n")
     line = fails(gold, task__films__pool="pool.csv")
     assert "pool.csv row 2: its text also stands in test" in line
