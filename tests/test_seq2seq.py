@@ -153,9 +153,17 @@ def test_a_target_that_is_none_is_told(target, said):
     assert str(error.value).startswith(said) and "\n" not in str(error.value)
 
 
+def test_lists_that_have_become_texts_are_told(capsys):
+    gold(["['one', 'two']", '["three"]'], ["s", "r"])
+    assert "every target is a text in brackets, such as ['one', 'two'], and is learned" in capsys.readouterr().err
+    gold(["[one]", "two"], ["s", "r"])
+    assert capsys.readouterr().err == ""
+
+
 def test_sources_without_a_target_may_be_left_out():
     rows, _ = gold(["", "a", []], ["x", "y", "z"], task(unanswerable="drop"))
     assert rows.source.tolist() == ["y"]
+    assert gold([""], ["x"], task(unanswerable="drop"))[0].empty
 
 
 def test_values_that_no_reference_has_are_counted():
