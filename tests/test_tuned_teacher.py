@@ -248,6 +248,18 @@ def test_the_pool_is_annotated_with_the_likeliest_label(films, way, labelled):
     assert traced["prompt"]["text"] == f"{annotated.text.iloc[0]} | Is it bad or good ?"
 
 
+def test_a_pool_that_is_too_small_or_empty_is_told(films, capsys):
+    pool = files.read(run().paths.pool)
+    files.write(pool.head(5), run().paths.pool)
+    assert len(seeds(films, method__seed="annotate")) == 5
+    told = capsys.readouterr().err
+    assert "warning: films seed: 40 unlabelled rows are to be annotated, and there are 5: lower the budget" in told
+    files.write(pool.head(0), run().paths.pool)
+    with pytest.raises(UserError, match=r"method\.seed: both needs unlabelled rows, and task `films` has none"):
+        seeds(films, method__seed="both")
+    assert "asked" not in capsys.readouterr().err, "no row is generated in vain"
+
+
 def test_an_untuned_teacher_annotates_too_and_knows_nothing(films):
     rows = seeds(films, method__seed="annotate", teacher__tune=None)
     assert set(rows.model) == {"tiny"}
