@@ -378,6 +378,8 @@ def test_a_pool_of_the_users_own_has_no_labels_and_no_gold_rows(films):
 
 def test_the_chats_for_an_endpoint_are_exported_and_its_model_asked(films, monkeypatch):
     films.set({"teacher.system": "Be brief ."})
+    done = films.command("tune", "films", "--export", "data", ok=False)
+    assert done.returncode and "'data' is a directory" in done.stderr and len(done.stderr.splitlines()) == 1
     films.command("tune", "films", "--export", "chats.jsonl")
     chats = [json.loads(line)["messages"] for line in (films.folder / "chats.jsonl").read_text().splitlines()]
     assert len(chats) == 144
