@@ -21,6 +21,8 @@ from synthesis.mining import Findings, mine
 from synthesis.params import Task as Settings
 from synthesis.rows import synthesize
 from synthesis.run import Run
+from synthesis.students import probe
+from synthesis.students.base import Examples, Lesson
 from synthesis.students.cross_fit import GoldProbe
 from synthesis.tasks import classification, span_qa
 from synthesis.teacher import plans
@@ -138,6 +140,22 @@ def test_a_gold_row_is_judged_by_the_others_and_what_was_made_of_it_as_well(word
     own = [LABELS.index(label) for label in odd.label]
     assert (gold.probabilities(made)[range(len(odd)), own] < unrelated[range(len(odd)), own]).all()
     assert gold.contradicted(odd).mean() > 0.7 > 0.1 > gold.contradicted(rows[rows.label == rows.truth]).mean()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("labels", ["ab", "aab", "abb", "abc", "abcc", "aabbcd", "aaaaab"])
+@pytest.mark.parametrize("texts", [1, 2, 9])
+def test_very_few_gold_rows_can_be_asked(words, labels, texts, weighted):
+    """Where no label stands twice, or in more than one part of the rows, there is nothing to validate a probe by."""
+    rows = pd.DataFrame({"label": list(labels), "parent": ""}).rename_axis("id").reset_index()
+    rows["text"] = [f"word{place % texts} {label}" for place, label in zip(rows.id, rows.label, strict=True)]
+    names, settings = sorted(set(labels)), planted.run().student
+    own = (rows.label.to_numpy()[:, None] == np.array(names)).astype(np.float32)
+    learned = Examples(rows.text.tolist(), rows.label.tolist(), own if weighted else None)
+    [student] = probe.fit(Lesson(learned, settings, names))
+    assert (student.predict(learned.inputs).argmax(1) == own.argmax(1)).all()
+    shares = GoldProbe(TASK, rows, settings).probabilities(rows)
+    assert np.allclose(shares.sum(1), 1)
 
 
 @pytest.mark.parametrize(
