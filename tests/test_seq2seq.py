@@ -434,6 +434,19 @@ def test_targets_that_many_sources_share_are_no_leak():
     assert [place for place, _ in held_out.leaks(Rows(written, sources), Rows(theirs, sources))] == [0]
 
 
+def test_a_tuned_teacher_may_not_repeat_any_reference():
+    """It has learned them all."""
+    from synthesis.filters import held_out
+    from synthesis.filters.rows import Rows
+
+    references = ["Alan Bean was born in Wheeler.", "Wheeler is where Alan Bean was born."]
+    row = {"id": "v", "source": TRIPLES, "target": references[0], "references": np.array(references, dtype=object)}
+    said = [*references, "Wheeler is where Alan Bean was born!", "Bean, Alan: of Wheeler."]
+    new = pd.DataFrame({"id": list("abcd"), "source": TRIPLES, "target": said, "prompt": "asked"})
+    found = held_out.copies(Rows(new, TASK), Rows(pd.DataFrame([row]), TASK))
+    assert list(found) == [(place, "copies a gold row", "v") for place in (0, 1, 2)]
+
+
 def test_a_held_out_source_is_recognised_whatever_is_said_of_it():
     from synthesis.filters import held_out
     from synthesis.filters.rows import Rows

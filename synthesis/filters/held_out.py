@@ -49,8 +49,9 @@ def leaks(new: Rows, gold: Rows) -> Iterator[tuple[int, str]]:
     Equal: in all columns, and in what the teacher wrote. Quotes: what the teacher wrote shares 13 words in a row with
     the same column of the other, or as many as the shorter of the two texts has, if these are 8 or more. This is not
     asked of targets, as many sources may well be answered with the same words. Nearly: in what the teacher wrote, where
-    what it was given is the same.
+    what it was given is the same. Of targets each right one counts.
     """
+    gold = gold.versions
     same, done = dict(zip(gold.prints, gold.ids, strict=True)), set()
 
     def fresh(pairs):
