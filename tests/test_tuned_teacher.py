@@ -287,13 +287,14 @@ def test_rows_that_the_teacher_has_no_room_for_are_rejected_whatever_their_label
 
 
 def test_gold_rows_that_a_model_has_no_room_for_are_left_out_of_tuning(films, capsys):
-    """One whose positions are learned cannot even be asked about them."""
+    """One whose positions are learned cannot even be asked about them. Its tokenizer may have a limit of its own."""
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
     words = AutoTokenizer.from_pretrained("tiny")
     size = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 96}
     ids = {"pad_token_id": 0, "eos_token_id": 2, "bos_token_id": None}
     GPT2LMHeadModel(GPT2Config(vocab_size=len(words), **size, **ids)).save_pretrained("gpt2")
+    words.model_max_length = 40
     words.save_pretrained("gpt2")
     films.set({"teacher.model": "gpt2", "teacher.tuning.steps": 2})
     rows = run().gold()

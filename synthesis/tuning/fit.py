@@ -35,7 +35,8 @@ class Chat(Conversation):
     key = "teacher.model"
 
     def __init__(self, model, settings: Settings, system: str | None, options: dict):
-        super().__init__(model, settings.model, settings.max_new_tokens, settings.max_tokens)
+        super().__init__(model, settings.model, settings.max_new_tokens)
+        self.room = min(self.room, settings.max_tokens)
         self.system, self.options = system, options
 
     def asked(self, sources: list[str]) -> list[list[int]]:
