@@ -18,7 +18,6 @@ def main(run: Run) -> None:
         from synthesis.corpus.checks import HeldOut  # late: most tasks need no spaCy
         from synthesis.corpus.collect import collect
 
-        run.task.require("pairs", f"task.{run.task.name}.corpus", "take it out")
         gold = run.gold()
         held_out = pd.concat([gold["test"], gold["selection"]])
         pairs, metrics = collect(corpus, HeldOut(run.task.inputs(held_out), run.task.goals(held_out)))

@@ -17,7 +17,6 @@ def main(run: Run) -> None:
         from synthesis.measures.harm import ask, read  # late: it needs torch, and most tasks have no such tests
         from synthesis.models.load import load_causal, load_tokenizer
 
-        run.task.require("texts", f"task.{run.task.name}.harm", "leave it empty")
         tables, model = read(harm), run.student.model
         items, scores = ask(load_causal(model), load_tokenizer(model, padded=False), tables)
     files.write(items, run.paths.untrained)

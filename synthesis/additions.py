@@ -31,10 +31,9 @@ def extrapolations(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int
 def contrasts(run: Run, mined: pd.DataFrame, contexts: pd.DataFrame, q: int) -> Plan:
     """Two rows like each mined one: one with its label, and one with that which the student took it for.
 
-    One prompt asks for both, so that they differ in what the student mistakes (after EvoKD, 2403.06414). Raises
-    UserError for a task without labels.
+    One prompt asks for both, so that they differ in what the student mistakes (after EvoKD, 2403.06414). For tasks
+    with labels.
     """
-    run.task.require("labels", "method.add: contrasts", "set it to extrapolations")
     return like_each(
         run, mined, q, lambda error: [{**error, "item": 0}, {**error, "label": rival(run, error), "item": 1}]
     )

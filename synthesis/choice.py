@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from synthesis import UserError
 from synthesis.filters import held_out
 from synthesis.filters.rows import Rows
 from synthesis.mixing import BALANCED, GOLD, SYNTHETIC, mix
-from synthesis.params import Params
 from synthesis.params import Student as Settings
+from synthesis.params import sees_validation
 from synthesis.run import Run, whole_budget
 from synthesis.students.folds import Candidate, Fold, Gold, behind, cross_validate, cut
 from synthesis.tasks.base import Task
@@ -27,17 +26,11 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alo
     """The metric on each gold row that the teacher has not seen, by what was learned: index id, GOLD and RIVALS.
 
     settings: of all students, those that are best for gold rows alone. alone: of each gold row by id, the metric of a
-    student of gold rows alone that had not learned it. Raises UserError when the rows owe something to all gold rows.
+    student of gold rows alone that had not learned it.
     """
     task, budget, selection = run.task, whole_budget(gold), gold["selection"].id
     seen = gold["validation"].id if sees_validation(run.params) else ()
     unseen = budget.id[~budget.id.isin(seen)]
-    if unseen.empty:
-        raise UserError(
-            "method.learn: best has no gold row to judge by, as the teacher has seen them all, or labels or weights of "
-            "its rows come from them: set gold.protocol: honest; or method.examples: 0, method.label: teacher, no "
-            "method.weight and no teacher.tune; or what is learned"
-        )
 
     def learned(name: str, fold: Fold) -> tuple[pd.DataFrame, pd.DataFrame]:
         mixture = mix(name, task, fold.synthetic, fold.learned, run.params.seed)
@@ -49,19 +42,6 @@ def judge(run: Run, synthetic: pd.DataFrame, gold: Gold, settings: Settings, alo
         fold._replace(synthetic=without(task, rows, fold.asked)) for fold in cut(task, budget, run.params.method.folds)
     ]
     return cross_validate(task, folds, rivals, task.labels(budget), alone.loc[unseen].to_frame(GOLD), BEHIND)
-
-
-def sees_validation(params: Params) -> bool:
-    """Whether rows owe more to validation rows than to their own parent or context.
-
-    The teacher was shown others, or what helped with them, or has been tuned on them; or they decided what rows are
-    labelled, whether they stay or how much they count. Which rows were mined is none of that: what was made of a row is
-    left out where that row is asked about. Selection rows have picked a tuned teacher's checkpoint, one of a few, and
-    taught it nothing.
-    """
-    method = params.method
-    shown = method.examples > 0 or method.add == "feedback" or params.teacher.tune is not None
-    return shown or method.label != "teacher" or method.weight is not None
 
 
 def without(task: Task, rows: Rows, asked: pd.DataFrame) -> pd.DataFrame:

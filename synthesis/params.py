@@ -369,6 +369,16 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def best_can_be_judged(self):
+        if self.method.learn == "best" and self.gold.protocol == "paper" and sees_validation(self):
+            raise ValueError(
+                "method.learn: best has no gold row to judge by, as the teacher sees them all, or labels or weights of "
+                "its rows come from them: set gold.protocol: honest; or method.examples: 0, method.label: teacher, no "
+                "method.add: feedback, no method.weight and no teacher.tune; or what is learned"
+            )
+        return self
+
+    @model_validator(mode="after")
     def generating_is_tuned_for(self):
         if self.method.seed in ("generate", "both") and not self.teacher.tune:
             raise ValueError(
@@ -401,6 +411,19 @@ class Params(Section):
         if name not in self.task:
             raise UserError(f"params.yaml has no task `{name}` (there: {', '.join(self.task)})")
         return self.task[name]
+
+
+def sees_validation(params: Params) -> bool:
+    """Whether rows owe more to validation rows than to their own parent or context.
+
+    The teacher was shown others, or what helped with them, or has been tuned on them; or they decided what rows are
+    labelled, whether they stay or how much they count. Which rows were mined is none of that: what was made of a row is
+    left out where that row is asked about. Selection rows have picked a tuned teacher's checkpoint, one of a few, and
+    taught it nothing.
+    """
+    method = params.method
+    shown = method.examples > 0 or method.add == "feedback" or params.teacher.tune is not None
+    return shown or method.label != "teacher" or method.weight is not None
 
 
 def load(file: Path = FILE) -> Params:

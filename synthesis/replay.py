@@ -12,12 +12,11 @@ from synthesis.tasks.cells import check_texts
 def texts(replay: Replay | None, task: Task, rows: int, seed: int) -> list[str]:
     """Texts to learn beside so many rows, as many as make up their share of both; all before any comes again.
 
-    Raises UserError for a task whose students do not write, a file that is not there, and one without the column.
+    Raises UserError for a file that is not there, and for one without the column.
     """
     if replay is None:
         return []
-    task.require("texts", "method.replay", "leave it empty")
-    table = source.read(replay.file, "train")
+    table = source.read(replay.file, "train", "method.replay.file")
     if replay.column not in table:
         there = ", ".join(map(str, table.columns))
         raise UserError(f"method.replay: {replay.file} has no column `{replay.column}` (there: {there})")

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import takewhile
 
+import numpy as np
 import pandas as pd
 
 from synthesis import files, lists
@@ -190,8 +191,6 @@ def verify(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) ->
     answer without a label, or with several, is a disagreement. Raises UserError as `Teacher.ask` does.
     """
     task, mode = run.task, run.params.verify.teacher
-    if mode != "drop":
-        task.require("labels", f"verify.teacher: {mode}", "set it to drop")
     if mode == "likelihood":
         return likeliest(run, teacher, rows, labels)
     written = rows[rows.rejected == ""].to_dict("records")
@@ -215,17 +214,19 @@ def verify(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) ->
 
 
 def likeliest(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) -> tuple[pd.DataFrame, dict]:
-    """The rows, those rejected whose label the teacher itself does not find the likeliest one, and counts of them.
+    """The rows, those rejected whose label the teacher itself does not find the likeliest one, or whose verification
+    prompt it has no room for, and counts of them.
 
     What it leans to whatever a row says, and how often labels were asked for, is taken into account. Its own label is
-    kept as `blind`. It is asked for no answer. Raises UserError as `Teacher.likelihoods` does.
+    kept as `blind`. It is asked for no answer. Raises UserError when it cannot be used.
     """
     task, left = run.task, rows.rejected == ""
     requests = plans.verification(run, rows[left].to_dict("records"), labels)
-    shares = teacher.likelihoods(requests, task.words(labels), "verify.teacher: likelihood")
+    shares = teacher.likelihoods(requests, task.words(labels))
     shares = righted(shares, weights(shares, frequency(rows.label[left].tolist(), labels)))
-    found = pd.Series([labels[row.argmax()] for row in shares], index=rows.index[left], dtype=object)
-    wrong = found.index[found != rows.label[left]]
+    known, asked = np.isfinite(shares).all(axis=1), rows.index[left]
+    found = pd.Series([labels[row.argmax()] for row in shares[known]], index=asked[known], dtype=object)
+    wrong = found.index[found != rows.label[asked[known]]]
     rows = rows.assign(blind=found.map(task.word).reindex(rows.index, fill_value=""))
-    rows.loc[wrong, "rejected"] = "teacher disagrees"
-    return rows, {"verified": int(left.sum()), "disagreed": len(wrong), "relabelled": 0}
+    rows.loc[wrong, "rejected"], rows.loc[asked[~known], "rejected"] = "teacher disagrees", "prompt too long"
+    return rows, {"verified": len(found), "disagreed": len(wrong), "relabelled": 0}

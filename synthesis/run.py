@@ -44,6 +44,25 @@ class Run:
         """The round whose data are the final ones."""
         return self.params.rounds[-1].next
 
+    def check(self) -> None:
+        """Raise UserError for a parameter that this kind of task has no use for, before anything is asked for."""
+        task, method, verify = self.task, self.params.method, self.params.verify
+        needs = [
+            (method.mine == "clusters", "labels", "method.mine: clusters", "set it to errors"),
+            (method.influence, "labels", "method.influence", "set it to false (and method.mine to errors)"),
+            (method.add == "contrasts", "labels", "method.add: contrasts", "set it to extrapolations"),
+            (method.label != "teacher", "labels", f"method.label: {method.label}", "set it to teacher"),
+            (method.weight, "labels", "method.weight", "leave it empty"),
+            (method.replay, "texts", "method.replay", "leave it empty"),
+            (verify.teacher not in (None, "drop"), "labels", f"verify.teacher: {verify.teacher}", "set it to drop"),
+            (verify.student, "labels", "verify.student", "leave it empty"),
+            (task.settings.corpus, "pairs", f"task.{task.name}.corpus", "leave it empty"),
+            (task.settings.harm, "texts", f"task.{task.name}.harm", "leave it empty"),
+        ]
+        for wanted, capability, key, way_out in needs:
+            if wanted:
+                task.require(capability, key, way_out)
+
     def gold(self) -> dict[str, pd.DataFrame]:
         """The gold rows of each split. Raises UserError when the stage `gold` has not run."""
         return {split: files.read(self.paths.gold(split)) for split in SPLITS}
@@ -65,7 +84,9 @@ def stage(main) -> None:
             usage = " ".join(["TASK", "Q"][: len(parameters)])
             raise UserError(f"usage: python -m {module.__spec__.name} {usage}")
         name, *rounds = sys.argv[1:]
-        main(Run.of(name), *map(_number, rounds))
+        run = Run.of(name)
+        run.check()
+        main(run, *map(_number, rounds))
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

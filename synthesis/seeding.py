@@ -6,6 +6,7 @@ the user's own.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -42,9 +43,15 @@ class Sources:
 def write(run: Run, sources: Sources) -> tuple[pd.DataFrame, dict]:
     """The seed rows, and what to report about them, both as `synthesize` has them. Raises UserError as it does.
 
-    Where several ways are combined, each has its share of the rows.
+    Where several ways are combined, each has its share of the rows. Raises UserError, before anything is asked, when
+    rows are to be annotated and there are none.
     """
     teacher, ways = Teacher(run, "seed"), SEED[run.params.method.seed]
+    if annotated in ways and sources.pool.empty:
+        raise UserError(
+            f"method.seed: {run.params.method.seed} needs unlabelled rows, and task `{run.task.name}` has none: lower "
+            f"its budget, so that {run.settings.gold.source} has rows beyond it, or set task.{run.task.name}.pool"
+        )
     rows, report = None, {}
     for place, way in enumerate(ways):
         count = run.settings.seed_rows * (place + 1) // len(ways) - run.settings.seed_rows * place // len(ways)
@@ -62,26 +69,25 @@ def prompted(run: Run, sources: Sources, count: int, *others) -> Writing:
 
 
 def generated(run: Run, sources: Sources, count: int, *others) -> Writing:
-    """Rows that the tuned teacher writes, by the prompts that it was tuned on: without rationales and examples."""
+    """Rows that the tuned teacher writes, by the prompts that it was tuned on: one by one, without rationales and
+    examples."""
     run = plain(run)
     plan = plans.seed(run, sources.labels, sources.rationales.head(0), sources.contexts, sources.gold, count)
     return Writing(run, plan, 0, *others)
 
 
 def annotated(run: Run, sources: Sources, count: int, *others) -> Writing:
-    """Rows of the pool with what the teacher says of them: the likeliest label, or a text.
-
-    Raises UserError when the pool is empty.
-    """
+    """Rows of the pool with what the teacher says of them: the likeliest label, or a text."""
     run, pool = replace(plain(run), task=run.task.annotator), sources.pool
-    if pool.empty:
-        raise UserError(
-            f"method.seed: {run.params.method.seed} needs unlabelled rows, and task `{run.task.name}` has none: lower "
-            f"its budget, so that {run.settings.gold.source} has rows beyond it, or set task.{run.task.name}.pool"
-        )
     if run.task.annotating == "seed":
         return Writing(run, plans.seed(run, sources.labels, sources.rationales, pool, sources.gold, count), 0, *others)
     most = len(pool)
+    if most < count:
+        print(
+            f"warning: {run.task.name} seed: {count:,} unlabelled rows are to be annotated, and there are {most:,}: "
+            f"lower the budget, or give task.{run.task.name}.pool more",
+            file=sys.stderr,
+        )
     if sources.labels:
         most = min(most, round((1 + run.params.method.replacements) * count))
     rows = pool.head(most if sources.labels else count).to_dict("records")
@@ -100,8 +106,8 @@ SEED: dict[str, list[Callable[..., Writing]]] = {
 
 
 def plain(run: Run) -> Run:
-    """The run without rationales and examples in its seed prompts."""
-    method = run.params.method.model_copy(update={"rationales": False, "examples": 0})
+    """The run without rationales and examples in its seed prompts, each of which asks for one row."""
+    method = run.params.method.model_copy(update={"rationales": False, "examples": 0, "rows_per_request": 1})
     return replace(run, params=run.params.model_copy(update={"method": method}))
 
 
@@ -133,7 +139,7 @@ class Labelling(Writing):
             ]
             confidence = np.full(len(rows), np.nan)
         else:
-            shares = self.teacher.likelihoods(requests, task.words(self.labels), "method.seed: annotate")
+            shares = self.teacher.likelihoods(requests, task.words(self.labels))
             self.weights = weights(shares, self.frequent) if self.weights is None else self.weights
             shares = righted(shares, self.weights)
             labels, confidence = [self.labels[row.argmax()] for row in shares], shares.max(axis=1)

@@ -19,18 +19,22 @@ from synthesis import UserError
 FORMATS = ".csv, .tsv, .jsonl, .json (each also .gz), .parquet"
 
 
-def read(source: str, split: str) -> pd.DataFrame:
+GOLD = "`gold.source` or `gold.test` of the task"
+
+
+def read(source: str, split: str, key: str = GOLD) -> pd.DataFrame:
     """Read every column as it is, with the row's number in the file as index.
 
-    `source` is a path, or `owner/name[:config]:split` of the hub, where `split` is the default for its last part.
-    Raises UserError for what is missing, empty, not UTF-8 or not readable, and for rows that do not fit the header.
+    `source` is a path, or `owner/name[:config]:split` of the hub, where `split` is the default for its last part. key:
+    the parameter that names it. Raises UserError for what is missing, empty, not UTF-8 or not readable, and for rows
+    that do not fit the header.
     """
     if reader := _reader(source):
-        frame = _read_file(Path(source), reader)
+        frame = _read_file(Path(source), reader, key)
     elif Path(source).exists() or source.count("/") != 1:
-        raise UserError(f"{source}: a gold source is a {FORMATS} file or a hub id like owner/name")
+        raise UserError(f"{source}: {key} in params.yaml must be a {FORMATS} file or a hub id like owner/name")
     else:
-        frame = _load_hub(source, split).to_pandas()
+        frame = _load_hub(source, split, key).to_pandas()
     if frame.empty:
         raise UserError(f"{source} has no rows")
     if frame.columns.duplicated().any():
@@ -68,9 +72,9 @@ def _reader(source: str):
     return {**TEXTS, ".parquet": _parquet}.get(suffixes[-1]) if suffixes else None
 
 
-def _read_file(path: Path, reader) -> pd.DataFrame:
+def _read_file(path: Path, reader, key: str) -> pd.DataFrame:
     if not path.is_file():
-        raise UserError(f"{path} does not exist: mend `gold.source` or `gold.test` of the task in params.yaml")
+        raise UserError(f"{path} does not exist: mend {key} in params.yaml")
     try:
         return reader(path)
     # pandas' and pyarrow's parsers raise children of ValueError and OSError
@@ -180,7 +184,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 TEXTS = {".csv": _csv, ".tsv": _tsv, ".jsonl": _json, ".json": _json}
 
 
-def _load_hub(source: str, split: str):
+def _load_hub(source: str, split: str, key: str = GOLD):
     """A split of a data set, as the library `datasets` has it."""
     from datasets import load_dataset
     from datasets.utils.logging import disable_progress_bar
@@ -195,5 +199,5 @@ def _load_hub(source: str, split: str):
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"{source} (split {split}) cannot be loaded from the hub: {cause[:200]}; "
-            "without the hub, set the task's gold.source and gold.test to files"
+            f"without the hub, set {key} to a file"
         ) from None

@@ -1,22 +1,35 @@
 """Seed data of another teacher or project (Table 5 of the paper), as rows of this one."""
 
+import sys
+
 import pandas as pd
 
 from synthesis import UserError, files, source
+from synthesis.filters import held_out
+from synthesis.filters.rows import Rows
 from synthesis.run import Run
 from synthesis.tasks.base import Task
 from synthesis.tasks.cells import check_labels, check_texts, spelled
 
 
 def final_rows(run: Run) -> pd.DataFrame:
-    """The synthetic rows of all rounds; with method.transfer.into: final, theirs in the place of the seed data.
+    """The synthetic rows of all rounds; with method.transfer.into: final, theirs in the place of the seed data, but for
+    those that selection or test would recognise.
 
-    Raises UserError as `read` does.
+    Raises UserError as `read` does, and when no row of theirs is left.
     """
     rows, theirs = files.read(run.paths.train(run.last)), run.params.method.transfer
     if not theirs.file or theirs.into != "final":
         return rows
     own = read(run.task, theirs.file, files.read_json(run.paths.labels), theirs.where)
+    gold = {split: Rows(table, run.task) for split, table in run.gold().items()}
+    known = [place for place, *_ in held_out.find(Rows(own, run.task), gold)]
+    if known:
+        told = f"{theirs.file}: {len(known):,} of {len(own):,} rows also stand in test or selection"
+        if len(known) == len(own):
+            raise UserError(f"{told}: give method.transfer.file other rows")
+        print(f"warning: {told} and are left out", file=sys.stderr)
+        own = own.drop(index=own.index[known])
     return pd.concat([own, rows[rows["round"] > 0]])
 
 
@@ -26,7 +39,7 @@ def read(task: Task, file: str, labels: list[str], where: str | None = None) -> 
     where: a column that is true for those that are taken. Raises UserError when a column is missing, a cell is no text,
     or a label unknown.
     """
-    theirs = source.read(file, "train")
+    theirs = source.read(file, "train", "method.transfer.file")
     if where:
         theirs = theirs[chosen(theirs, file, where)]
     if missing := [column for column in task.fields if column not in theirs.columns]:

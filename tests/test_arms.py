@@ -146,6 +146,15 @@ def test_transfer(repository, tmp_path):
     repository.set({"method.transfer.file": str(file), "method.transfer.into": "final"})
     repository.stage("evaluate", "reviews")
     assert metric(repository, "final.json")["rows"] == 4 + int((ours["round"] > 0).sum())
+    known = read(repository, "gold/test.parquet")[["text", "label"]].head(3)
+    pd.concat([theirs, known]).to_json(file, orient="records", lines=True)
+    told = repository.stage("evaluate", "reviews").stderr
+    assert "theirs.jsonl: 3 of 7 rows also stand in test or selection and are left out" in told
+    assert metric(repository, "final.json")["rows"] == 4 + int((ours["round"] > 0).sum())
+    known.to_json(file, orient="records", lines=True)
+    told = repository.stage("evaluate", "reviews", ok=False).stderr
+    assert "3 of 3 rows also stand in test or selection: give method.transfer.file other rows" in told
+    theirs.to_json(file, orient="records", lines=True)
     repository.set({"method.transfer.into": "rounds"})
     repository.stage("seed", "reviews")
     repository.stage("combine", "reviews", "0")

@@ -17,7 +17,7 @@ from synthesis.run import Run
 from synthesis.students import folds, lesson
 from synthesis.students.tuning import best_for_gold
 from synthesis.tasks import classification, pair
-from tests import words_student
+from tests import planted, words_student
 from tests.test_student import settings
 
 TASK = classification.Task("t", Settings.model_construct(kind="classification", words={}))
@@ -129,9 +129,16 @@ def test_a_teacher_that_saw_validation_rows_is_judged_on_the_others():
     rest = {"label": "soft"}, {"label": "agree"}, {"weight": "mmd"}, {"tune": "gold"}
     for method in ({"examples": 2}, {"add": "feedback"}, *rest):
         assert judged(synthetic, gold, **method)[GOLD]["judged"] == len(gold["selection"])
-    same = {"validation": gold["validation"], "selection": gold["validation"]}
+
+
+@pytest.mark.parametrize(
+    "change", [{"method.examples": 2}, {"method.label": "agree"}, {"method.weight": "mmd"}, {"teacher.tune": "gold"}]
+)
+def test_rows_that_owe_something_to_all_gold_rows_cannot_be_judged(change):
+    changes = {"gold.protocol": "paper", "teacher.provider": "transformers", **change}
     with pytest.raises(UserError, match=r"no gold row to judge by.*gold\.protocol: honest"):
-        judged(synthetic, same, examples=2)
+        planted.run({**changes, "method.learn": "best"})
+    assert planted.run({**changes, "method.learn": "both"})
 
 
 def test_a_difference_of_a_standard_error_is_a_tie_and_gold_alone_ships():

@@ -287,6 +287,14 @@ def test_bad_corpus_is_one_clear_line(tmp_path, name, content, message):
     assert "\n" not in str(error.value) and str(path) in str(error.value)
 
 
+def test_what_no_text_may_hold_becomes_a_blank(tmp_path):
+    file = tmp_path / "corpus.jsonl"
+    file.write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in ("Mary\0 Holm", "Mary \ud800Holm", "Mary  Holm"))
+    )
+    assert [text.text for text in texts.read(str(file), "text")] == ["Mary  Holm"]
+
+
 def test_folder_without_texts(tmp_path):
     with pytest.raises(UserError, match=r"has no \.txt files"):
         list(texts.read(str(tmp_path), "text"))

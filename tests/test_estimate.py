@@ -51,6 +51,21 @@ def test_before_anything_ran_it_is_marked_as_assumed(fresh):
     assert found["reviews verify seed"][0] == "~40" and found["reviews verify extrapolate 0"][0] == "~18"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method.seed": "annotate"},
+        {"method.transfer": {"file": "theirs.jsonl", "into": "rounds"}},
+    ],
+)
+def test_rationales_that_no_seed_prompt_would_name_are_not_paid_for(fresh, changes):
+    fresh.set({**OPENAI, **changes})
+    fresh.stage("gold", "reviews")
+    fresh.stage("rationales", "reviews", OPENAI_API_KEY="none", OPENAI_BASE_URL="http://127.0.0.1:9")
+    told = json.loads((fresh.folder / "metrics/reviews/rationales.json").read_text())
+    assert told["rationales"] == told["calls"] == 0
+
+
 def test_more_rows_cost_in_proportion(fresh):
     fresh.set({**OPENAI, "verify.teacher": "drop"})
     shutil.rmtree(fresh.folder / "metrics", ignore_errors=True)

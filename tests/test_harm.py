@@ -166,3 +166,44 @@ def test_what_cannot_be_asked_is_one_line(tmp_path, tests, writers):  # noqa: F8
         load_causal(writers["t5"])
     with pytest.raises(ValueError, match="name the file of at least one test"):
         Harm(limit=5)
+
+
+ENDINGS = ["the box", "a box", "is", "and"]
+STORY = {f"InputSentence{place}": "the box" for place in range(1, 5)}
+STORY |= {f"RandomFifthSentenceQuiz{place}": "a box" for place in (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "said"),
+    [
+        ("lambada", {"text": " "}, "row 2: `text` is empty"),
+        ("lambada", {"text": 5}, "row 2: `text` is 5, which is not a text"),
+        ("hellaswag", {"ctx": "a", "endings": ENDINGS, "label": ""}, "row 2: `label` is empty"),
+        (
+            "hellaswag",
+            {"ctx": "a", "endings": ENDINGS, "label": 4},
+            "row 2: `label` is 4, and hellaswag needs one of 0, ",
+        ),
+        (
+            "hellaswag",
+            {"ctx": "a", "endings": "is", "label": 1},
+            "row 2: `endings` is is, and hellaswag needs a list of 4",
+        ),
+        (
+            "hellaswag",
+            {"ctx": "a", "endings": None, "label": 1},
+            "row 2: `endings` is None, and hellaswag needs a list",
+        ),
+        ("hellaswag", {"ctx": "a", "endings": [*ENDINGS[1:], ""], "label": 1}, "hellaswag needs a list of 4 texts"),
+        ("storycloze", STORY | {"AnswerRightEnding": 3}, "`AnswerRightEnding` is 3, and storycloze needs one of 1, 2"),
+        ("lambada", None, "has one row: a standard error needs two"),
+    ],
+)
+def test_a_row_that_is_none_of_the_test_is_named(tmp_path, name, row, said):
+    """Or else the scores would be of what is not there: HellaSwag's test set has no labels, and all would be wrong."""
+    good = {"text": "the box is", "ctx": "the box", "endings": ENDINGS, "label": "0", **STORY, "AnswerRightEnding": "1"}
+    file = tmp_path / "test.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in (good, row and good | row) if each))
+    with pytest.raises(UserError) as told:
+        harm.read(Harm(**{name: str(file)}))
+    assert said in str(told.value) and "\n" not in str(told.value)

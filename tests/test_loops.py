@@ -1,6 +1,5 @@
 """Better loops than S3's own: what each value of method.* does, on teachers and gold rows with planted faults."""
 
-import dataclasses
 import json
 from pathlib import Path
 from zlib import crc32
@@ -22,6 +21,8 @@ from synthesis.mining import Findings, mine
 from synthesis.params import Task as Settings
 from synthesis.rows import synthesize
 from synthesis.run import Run
+from synthesis.students import probe
+from synthesis.students.base import Examples, Lesson
 from synthesis.students.cross_fit import GoldProbe
 from synthesis.tasks import classification, span_qa
 from synthesis.teacher import plans
@@ -139,6 +140,22 @@ def test_a_gold_row_is_judged_by_the_others_and_what_was_made_of_it_as_well(word
     own = [LABELS.index(label) for label in odd.label]
     assert (gold.probabilities(made)[range(len(odd)), own] < unrelated[range(len(odd)), own]).all()
     assert gold.contradicted(odd).mean() > 0.7 > 0.1 > gold.contradicted(rows[rows.label == rows.truth]).mean()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("labels", ["ab", "aab", "abb", "abc", "abcc", "aabbcd", "aaaaab"])
+@pytest.mark.parametrize("texts", [1, 2, 9])
+def test_very_few_gold_rows_can_be_asked(words, labels, texts, weighted):
+    """Where no label stands twice, or in more than one part of the rows, there is nothing to validate a probe by."""
+    rows = pd.DataFrame({"label": list(labels), "parent": ""}).rename_axis("id").reset_index()
+    rows["text"] = [f"word{place % texts} {label}" for place, label in zip(rows.id, rows.label, strict=True)]
+    names, settings = sorted(set(labels)), planted.run().student
+    own = (rows.label.to_numpy()[:, None] == np.array(names)).astype(np.float32)
+    learned = Examples(rows.text.tolist(), rows.label.tolist(), own if weighted else None)
+    [student] = probe.fit(Lesson(learned, settings, names))
+    assert (student.predict(learned.inputs).argmax(1) == own.argmax(1)).all()
+    shares = GoldProbe(TASK, rows, settings).probabilities(rows)
+    assert np.allclose(shares.sum(1), 1)
 
 
 @pytest.mark.parametrize(
@@ -363,10 +380,32 @@ def test_a_contrast_of_which_one_text_lacks_is_replaced_by_the_text_at_its_own_p
     assert planted.truth(rows.text[2]) == rows.label[2] == "negative"
 
 
-def test_contrasts_need_labels(words):
-    run = dataclasses.replace(planted.run(CONTRASTS), task=QUESTIONS)
-    with pytest.raises(UserError, match=r"method\.add: contrasts needs labels.*set it to extrapolations"):
-        additions.plan(run, MINED, pd.DataFrame(), 0)
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"method.add": "contrasts"}, "method.add: contrasts needs labels, and task `webnlg`"),
+        ({"method.mine": "clusters"}, "method.mine: clusters needs labels, and task `webnlg`"),
+        ({"method.influence": True}, "method.influence needs labels, and task `webnlg`"),
+        ({"method.label": "agree"}, "method.label: agree needs labels, and task `webnlg`"),
+        ({"method.label": "soft"}, "method.label: soft needs labels, and task `webnlg`"),
+        ({"method.weight": "mmd"}, "method.weight needs labels, and task `webnlg`"),
+        ({"verify.student": "drop"}, "verify.student needs labels, and task `webnlg`"),
+        ({"verify.teacher": "relabel"}, "verify.teacher: relabel needs labels, and task `webnlg`"),
+        ({"verify.teacher": "likelihood"}, "verify.teacher: likelihood needs labels, and task `webnlg`"),
+        (
+            {"method.learn": "mix", "method.replay": {"file": "x.parquet", "share": 0.2}, "tasks": ["reviews"]},
+            "method.replay needs a student that writes texts, and task `reviews`",
+        ),
+    ],
+)
+def test_what_a_kind_has_no_use_for_is_told_before_anything_is_asked_or_learned(fresh, changes, told):
+    fresh.set({"tasks": ["webnlg"], **changes})
+    [task] = changes.get("tasks", ["webnlg"])
+    done = fresh.stage("gold", task, ok=False)
+    assert done.returncode == 1 and done.stderr.startswith(f"error: {told}, of kind ")
+    assert len(done.stderr.splitlines()) == 1
+    done = fresh.command("estimate", ok=False)
+    assert done.returncode == 1 and f"error: {told}" in done.stderr
 
 
 def test_the_template_teacher_writes_lists_and_contrasts(words):

@@ -124,9 +124,8 @@ def test_replayed_texts_are_their_share_of_all_rows(tmp_path):
 
 
 def test_replay_that_cannot_be_is_one_line(tmp_path):
-    wanted = general(tmp_path, ["text"])
-    with pytest.raises(UserError, match=r"method\.replay needs a student that writes texts, and task `reviews`"):
-        replay.texts(wanted, REVIEWS, 40, 1)
+    with pytest.raises(UserError, match=r"none\.csv does not exist: mend method\.replay\.file in params\.yaml"):
+        replay.texts(Replay(file="none.csv", share=0.2), QUESTIONS, 40, 1)
     with pytest.raises(UserError, match=r"has no column `body` \(there: text\)"):
         replay.texts(general(tmp_path, ["text"], column="body"), QUESTIONS, 40, 1)
     with pytest.raises(UserError, match=r"general\.parquet row 2: `text` is empty"):

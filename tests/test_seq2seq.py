@@ -153,9 +153,17 @@ def test_a_target_that_is_none_is_told(target, said):
     assert str(error.value).startswith(said) and "\n" not in str(error.value)
 
 
+def test_lists_that_have_become_texts_are_told(capsys):
+    gold(["['one', 'two']", '["three"]'], ["s", "r"])
+    assert "every target is a text in brackets, such as ['one', 'two'], and is learned" in capsys.readouterr().err
+    gold(["[one]", "two"], ["s", "r"])
+    assert capsys.readouterr().err == ""
+
+
 def test_sources_without_a_target_may_be_left_out():
     rows, _ = gold(["", "a", []], ["x", "y", "z"], task(unanswerable="drop"))
     assert rows.source.tolist() == ["y"]
+    assert gold([""], ["x"], task(unanswerable="drop"))[0].empty
 
 
 def test_values_that_no_reference_has_are_counted():
@@ -424,3 +432,32 @@ def test_targets_that_many_sources_share_are_no_leak():
     written = pd.DataFrame({"id": ["n"], "source": [f"{long} A"], "target": ["x"]})
     theirs = pd.DataFrame({"id": ["t"], "source": [long], "target": ["y"]})
     assert [place for place, _ in held_out.leaks(Rows(written, sources), Rows(theirs, sources))] == [0]
+
+
+def test_a_tuned_teacher_may_not_repeat_any_reference():
+    """It has learned them all."""
+    from synthesis.filters import held_out
+    from synthesis.filters.rows import Rows
+
+    references = ["Alan Bean was born in Wheeler.", "Wheeler is where Alan Bean was born."]
+    row = {"id": "v", "source": TRIPLES, "target": references[0], "references": np.array(references, dtype=object)}
+    said = [*references, "Wheeler is where Alan Bean was born!", "Bean, Alan: of Wheeler."]
+    new = pd.DataFrame({"id": list("abcd"), "source": TRIPLES, "target": said, "prompt": "asked"})
+    found = held_out.copies(Rows(new, TASK), Rows(pd.DataFrame([row]), TASK))
+    assert list(found) == [(place, "copies a gold row", "v") for place in (0, 1, 2)]
+
+
+def test_a_held_out_source_is_recognised_whatever_is_said_of_it():
+    from synthesis.filters import held_out
+    from synthesis.filters.rows import Rows
+
+    def rows(name: str, *pairs: tuple[str, str]) -> Rows:
+        table = pd.DataFrame(pairs, columns=["source", "target"])
+        return Rows(table.assign(id=[f"{name}{place}" for place in range(len(table))]), TASK)
+
+    gold = {"test": rows("t", ("Who wrote it?", "Ann Lee")), "selection": rows("s", ("Where is it?", "Rome"))}
+    gold["validation"] = rows("v", ("Whose is it?", "Bob's"))
+    new = rows("n", ("who  wrote it?", "A. Lee"), ("Where is it?", "In Italy"), ("Whose is it?", "It is Bob's"))
+    assert list(held_out.find(new, gold)) == [(0, "also in test", "t0"), (1, "also in selection", "s0")]
+    gold["validation"] = gold["selection"]  # protocol `paper`: what is mined is no secret
+    assert list(held_out.find(new, gold)) == [(0, "also in test", "t0")]

@@ -17,9 +17,12 @@ from synthesis.models import places
 from synthesis.models.load import fingerprint
 from synthesis.providers.transformers.likelihood import ended, log_likelihoods
 from synthesis.providers.transformers.writer import Writer
+from synthesis.rows import likeliest
 from synthesis.run import Run
 from synthesis.teacher import ask
+from synthesis.teacher.ask import Teacher
 from synthesis.teacher.request import Request
+from synthesis.tuning.fit import Tuning
 from synthesis.tuning.lessons import counts, exchanges
 from tests import people
 from tests.llm_server import Server
@@ -187,6 +190,22 @@ def test_what_is_learned_is_what_will_be_asked(films):
     assert writer.tokenizer.decode(asked[0]).endswith("very <assistant>")
 
 
+@pytest.mark.parametrize(
+    "loop", [{"method.rows_per_request": 5, "method.additional_rows": 5}, {"method.add": "contrasts"}]
+)
+def test_what_the_loop_asks_for_at_once_is_learned_and_generated_row_by_row(films, loop):
+    """Or else the teacher would learn to answer a request for a list with one text."""
+    rows = run().gold()["validation"]
+    learned = exchanges(run(), rows, ["bad", "good"])
+    for step in ("seed", "extrapolate"):
+        films.edit(f"prompts/films/tiny/{step}.md", "Write", "Write {% if count %}{{ count }} times{% endif %}")
+    one = exchanges(run(), rows, ["bad", "good"])
+    films.set(loop)
+    assert exchanges(run(), rows, ["bad", "good"]) == one and len(one) == len(learned)
+    made = seeds(films, method__seed="generate")
+    assert len(made) == 40 and made.item.eq(0).all()
+
+
 def test_the_tuned_teacher_generates_rows_of_the_label_that_it_is_asked_for(films):
     rows = seeds(films, method__seed="generate")
     assert set(rows.model) == {"data/films/teacher"} and len(rows) == 40
@@ -229,6 +248,18 @@ def test_the_pool_is_annotated_with_the_likeliest_label(films, way, labelled):
     assert traced["prompt"]["text"] == f"{annotated.text.iloc[0]} | Is it bad or good ?"
 
 
+def test_a_pool_that_is_too_small_or_empty_is_told(films, capsys):
+    pool = files.read(run().paths.pool)
+    files.write(pool.head(5), run().paths.pool)
+    assert len(seeds(films, method__seed="annotate")) == 5
+    told = capsys.readouterr().err
+    assert "warning: films seed: 40 unlabelled rows are to be annotated, and there are 5: lower the budget" in told
+    files.write(pool.head(0), run().paths.pool)
+    with pytest.raises(UserError, match=r"method\.seed: both needs unlabelled rows, and task `films` has none"):
+        seeds(films, method__seed="both")
+    assert "asked" not in capsys.readouterr().err, "no row is generated in vain"
+
+
 def test_an_untuned_teacher_annotates_too_and_knows_nothing(films):
     rows = seeds(films, method__seed="annotate", teacher__tune=None)
     assert set(rows.model) == {"tiny"}
@@ -244,6 +275,35 @@ def test_rows_are_verified_by_likelihood_without_calls(films):
     wrong = answered.rejected == "teacher disagrees"
     assert wrong.sum() == metrics["disagreed"]
     assert ((answered.blind != answered.label) == wrong).all()
+
+
+def test_rows_that_the_teacher_has_no_room_for_are_rejected_whatever_their_label(films):
+    rows = run().gold()["validation"].head(6).assign(rejected="")
+    rows.loc[rows.index[:4], "text"] = "film is " * 100
+    assert set(rows.label[:4]) == {"bad", "good"}
+    judged, told = likeliest(run(), Teacher(run(), "seed"), rows, ["bad", "good"])
+    assert judged.rejected[:4].eq("prompt too long").all() and judged.blind[:4].eq("").all()
+    assert told["verified"] == 2 and judged.rejected[4:].eq("teacher disagrees").sum() == told["disagreed"]
+
+
+def test_gold_rows_that_a_model_has_no_room_for_are_left_out_of_tuning(films, capsys):
+    """One whose positions are learned cannot even be asked about them. Its tokenizer may have a limit of its own."""
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    words = AutoTokenizer.from_pretrained("tiny")
+    size = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 96}
+    ids = {"pad_token_id": 0, "eos_token_id": 2, "bos_token_id": None}
+    GPT2LMHeadModel(GPT2Config(vocab_size=len(words), **size, **ids)).save_pretrained("gpt2")
+    words.model_max_length = 40
+    words.save_pretrained("gpt2")
+    films.set({"teacher.model": "gpt2", "teacher.tuning.steps": 2})
+    rows = run().gold()
+    for split in ("validation", "selection"):
+        rows[split].loc[rows[split].index[0], "text"] = "film is " * 100
+    found = Tuning(run(), rows, ["bad", "good"]).fit()
+    assert found["learned"]["verify"] == len(rows["validation"]) - 1
+    assert found["selection"]["verify"] == len(rows["selection"]) - 1 and 0 <= found["accuracy"]["after"] <= 1
+    assert "exchanges of selection rows are left out, as their prompts have more than" in capsys.readouterr().err
 
 
 def test_likelihoods_are_those_of_the_whole_text():
@@ -285,6 +345,8 @@ def test_what_cannot_work_is_said_in_one_line(films):
     assert "tune: gold fine-tunes a model on this machine" in fails(tune, teacher__provider="openai")
     line = fails(seed, method__seed="generate", teacher__tune=None)
     assert "method.seed: generate asks a teacher that was tuned" in line
+    line = fails(gold, task__films__pool="missing.csv")
+    assert line == "missing.csv does not exist: mend task.films.pool in params.yaml"
     (films.folder / "pool.csv").write_text(f"text\nm200 film is dull\n{run().gold()['test'].text[0]}\n")
     line = fails(gold, task__films__pool="pool.csv")
     assert "pool.csv row 2: its text also stands in test" in line
@@ -317,6 +379,8 @@ def test_a_pool_of_the_users_own_has_no_labels_and_no_gold_rows(films):
 
 def test_the_chats_for_an_endpoint_are_exported_and_its_model_asked(films, monkeypatch):
     films.set({"teacher.system": "Be brief ."})
+    done = films.command("tune", "films", "--export", "data", ok=False)
+    assert done.returncode and "'data' is a directory" in done.stderr and len(done.stderr.splitlines()) == 1
     films.command("tune", "films", "--export", "chats.jsonl")
     chats = [json.loads(line)["messages"] for line in (films.folder / "chats.jsonl").read_text().splitlines()]
     assert len(chats) == 144

@@ -1,16 +1,13 @@
 """Verification: what a blind answer is taken for, and what becomes of the rows."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthesis import UserError
 from synthesis import files as table
 from synthesis.params import Task as Settings
-from synthesis.rows import verify
 from synthesis.tasks import span_qa
 from synthesis.tasks.checks import parse_label
 from tests.llm_server import Server
@@ -90,10 +87,12 @@ def test_blind_answers_to_questions():
     assert QUESTIONS.judge("The", {"answer": "the", "answer_start": 0}, []), "all articles, but the same"
 
 
-def test_answers_are_not_relabelled():
-    run = SimpleNamespace(task=QUESTIONS, params=SimpleNamespace(verify=SimpleNamespace(teacher="relabel")))
-    with pytest.raises(UserError, match=r"verify\.teacher"):
-        verify(run, None, None, [])
+def test_likelihoods_that_an_endpoint_does_not_tell_are_missed_before_anything_is_asked(fresh):
+    fresh.set({"verify.teacher": "likelihood", "teacher.provider": "openai"})
+    fresh.stage("gold", "reviews")
+    done = fresh.stage("rationales", "reviews", ok=False, OPENAI_API_KEY="none", OPENAI_BASE_URL="http://127.0.0.1:9")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: verify.teacher: likelihood needs the probabilities of a model")
 
 
 def test_disagreement_drops_or_relabels(fresh):

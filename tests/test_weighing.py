@@ -136,14 +136,9 @@ def test_a_kind_that_cannot_weigh_says_so():
         lesson.fit(TASK, weighted)
 
 
-def test_a_task_without_labels_and_values_that_exclude_each_other():
+def test_values_that_exclude_each_other():
     with pytest.raises(UserError, match=r"weight: dimp weighs the labels of the teacher"):
         planted.run({"method.label": "soft", "method.weight": "dimp"})
-    run = planted.run({"method.weight": "mmd"})
-    from tests.test_loops import QUESTIONS
-
-    with pytest.raises(UserError, match=r"method\.label: soft or method\.weight needs labels"):
-        weigh(SimpleNamespace(task=QUESTIONS, params=run.params), GOLD, GOLD)
 
 
 def test_an_encoder_learns_weighted_rows(models):  # noqa: F811

@@ -36,6 +36,8 @@ def estimate(
 
     settings = params.load()
     runs = [Run.of(name, settings) for name in tasks or settings.tasks]
+    for run in runs:
+        run.check()
     ready = [run.paths.teacher.exists() or not settings.teacher.tune for run in runs]
     untuned = settings.model_copy(update={"teacher": settings.teacher.model_copy(update={"tune": None})})
     providers = [

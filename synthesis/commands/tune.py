@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 
 def tune(
-    export: Annotated[Path, Option(metavar="FILE", help="The file to write, a chat a line.")],
+    export: Annotated[Path, Option(metavar="FILE", dir_okay=False, help="The file to write, a chat a line.")],
     task: Annotated[str | None, Argument(metavar="TASK", help="By default the first that params.yaml runs.")] = None,
 ) -> None:
     """Write the lessons of a tuned teacher, for an endpoint.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pyarrow.parquet
 
 from synthesis import UserError
+from synthesis.tasks.cells import UNFIT
 
 FORMATS = ".csv, .tsv, .jsonl and .parquet files, and folders of .txt files"
 PIECE = 10_000  # characters: a longer text is parsed in pieces
@@ -28,7 +29,7 @@ class Text(NamedTuple):
 
 
 def read(source: str, column: str) -> Iterator[Text]:
-    """The distinct texts of a corpus in its order, long ones in pieces.
+    """The distinct texts of a corpus in its order, long ones in pieces; NULs and half characters become blanks.
 
     Raises UserError for a source that is missing, empty, of no known format or not readable, and for a missing column.
     """
@@ -40,7 +41,8 @@ def read(source: str, column: str) -> Iterator[Text]:
         raise UserError(f"{source} is not a corpus that can be read: those are {FORMATS}")
     try:
         for name, text in reader(path, column):
-            key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+            text = UNFIT.sub(" ", text)
+            key = blake2b(text.encode(), digest_size=8).digest()
             if text.strip() and key not in seen:
                 seen.add(key)
                 yield from (Text(name, piece) for piece in pieces(text))

@@ -21,10 +21,17 @@ def find(new: Rows, gold: dict[str, Rows]) -> Iterator[tuple[int, str, str]]:
     """(place, reason, id) of the rows that selection or test would recognise, and the row there."""
     mined, seen = set(gold["validation"].ids), set()
     for split in ("test", "selection"):
-        for place, twin in leaks(new, gold[split]):
+        for place, twin in (*asked_again(new, gold[split]), *leaks(new, gold[split])):
             if place not in seen and (split == "test" or twin not in mined):
                 seen.add(place)
                 yield place, f"also in {split}", twin
+
+
+def asked_again(new: Rows, gold: Rows) -> Iterator[tuple[int, str]]:
+    """(place, id) of new rows, and the held-out row that is the same in all that the student reads, whatever the answer
+    to it is."""
+    same = dict(zip(gold.inputs, gold.ids, strict=True))
+    return ((place, same[text]) for place in new.left if (text := new.inputs[place]) in same)
 
 
 def copies(new: Rows, validation: Rows) -> Iterator[tuple[int, str, str]]:
@@ -42,8 +49,9 @@ def leaks(new: Rows, gold: Rows) -> Iterator[tuple[int, str]]:
     Equal: in all columns, and in what the teacher wrote. Quotes: what the teacher wrote shares 13 words in a row with
     the same column of the other, or as many as the shorter of the two texts has, if these are 8 or more. This is not
     asked of targets, as many sources may well be answered with the same words. Nearly: in what the teacher wrote, where
-    what it was given is the same.
+    what it was given is the same. Of targets each right one counts.
     """
+    gold = gold.versions
     same, done = dict(zip(gold.prints, gold.ids, strict=True)), set()
 
     def fresh(pairs):

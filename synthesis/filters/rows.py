@@ -1,5 +1,7 @@
 """A table as the filters compare it: each view of its texts is made once, when it is first asked for."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
@@ -8,6 +10,7 @@ import pandas as pd
 
 from synthesis.filters import grams
 from synthesis.tasks.base import Task
+from synthesis.tasks.cells import listed
 from synthesis.tasks.words import normalised
 
 
@@ -31,9 +34,23 @@ class Rows:
             self.reasons[place], self.twins[place] = reason, twin
 
     @cached_property
+    def versions(self) -> Rows:
+        """These rows; where the teacher writes what has several right answers, a row for each of them."""
+        answers = self.table.get(self.task.truth)
+        if self.task.written not in self.task.targets or answers is None:
+            return self
+        written = {self.task.written: answers.map(listed)}
+        return Rows(self.table.assign(**written).explode(self.task.written, ignore_index=True), self.task)
+
+    @cached_property
     def prints(self) -> list[str]:
         """Of a row's columns and of what the teacher wrote, without case and white space."""
         return self.task.fingerprints(self.table, whole=True).tolist()
+
+    @cached_property
+    def inputs(self) -> list[str]:
+        """Of a row's columns, without case and white space."""
+        return self.task.fingerprints(self.table).tolist()
 
     @cached_property
     def texts(self) -> list[str]:

@@ -12,12 +12,11 @@ from synthesis.students.cross_fit import FOLDS, CrossFit, GoldProbe
 
 
 def disagreements(new: Rows, old: Rows, run: Run) -> Iterator[tuple[int, str, str]]:
-    """(place, reason, nothing) of the rows that are left out. Raises UserError for a task without labels.
+    """(place, reason, nothing) of the rows that are left out, of a task with labels.
 
     A row is left out when the probe that learned the other folds, rows of earlier rounds among them, predicts another
     label with a probability of at least verify.confidence.
     """
-    run.task.require("labels", "verify.student", "leave it empty")
     places = list(new.left)
     if not places:
         return
@@ -33,11 +32,7 @@ def disagreements(new: Rows, old: Rows, run: Run) -> Iterator[tuple[int, str, st
 
 
 def contradictions(new: Rows, gold: Rows, run: Run) -> Iterator[tuple[int, str, str]]:
-    """(place, reason, nothing) of the rows whose label gold rows contradict with confidence (method.label: agree).
-
-    Raises UserError for a task without labels.
-    """
-    run.task.require("labels", "method.label: agree", "set it to teacher")
+    """(place, reason, nothing) of the rows whose label gold rows contradict with confidence (method.label: agree)."""
     if places := list(new.left):
         judge = GoldProbe(run.task, gold.table, run.student)
         for place in np.flatnonzero(judge.contradicted(new.table.iloc[places])):

@@ -19,6 +19,7 @@ import yaml
 from synthesis import UserError, source
 from synthesis.measures import paired
 from synthesis.params import Harm
+from synthesis.tasks.cells import check_texts, listed, short, spelled
 
 TESTS = yaml.safe_load((Path(__file__).parent / "harm.yaml").read_text(encoding="utf-8"))
 DRAWS = 1000  # of the bootstrap that gives the standard error of a perplexity
@@ -30,7 +31,7 @@ CHOICES = "acc_norm", "acc"  # the first that a test has says whether an item is
 def read(harm: Harm) -> dict[str, pd.DataFrame]:
     """By test its rows, at most `limit`, drawn at random, and the same for any model.
 
-    Raises UserError for a file that is not on this machine or lacks a column.
+    Raises UserError for a file that is not on this machine, lacks a column, or has a row that is none of the test.
     """
     tables = {}
     for name, file in harm.tests.items():
@@ -39,11 +40,33 @@ def read(harm: Harm) -> dict[str, pd.DataFrame]:
                 f"{file} is missing: task.<name>.harm.{name} is a file on this machine, not an id of the hub"
             )
         rows = source.read(file, "test")
-        if missing := [column for column in TESTS[name]["columns"] if column not in rows]:
-            there = ", ".join(map(str, rows.columns))
-            raise UserError(f"{file} has no column `{missing[0]}`, which {name} needs (there: {there})")
+        _check(name, rows, file)
         tables[name] = rows.sample(min(len(rows), harm.limit or len(rows)), random_state=0)
     return tables
+
+
+def _check(name: str, rows: pd.DataFrame, file: str) -> None:
+    test = {"lists": {}, "answers": {}} | TESTS[name]
+    columns = [*test["texts"], *test["lists"], *test["answers"]]
+    if missing := [column for column in columns if column not in rows]:
+        there = ", ".join(map(str, rows.columns))
+        raise UserError(f"{file} has no column `{missing[0]}`, which {name} needs (there: {there})")
+    if len(rows) < 2:
+        raise UserError(f"{file} has one row: a standard error needs two")
+    check_texts(rows, test["texts"], file)
+    for column, count in test["lists"].items():
+        for row, value in rows[column].items():
+            texts = [] if isinstance(value, str) else listed(value)
+            if len(texts) != count or not all(isinstance(text, str) and text.strip() for text in texts):
+                raise UserError(
+                    f"{file} row {row}: `{column}` is {short(value)}, and {name} needs a list of {count} texts"
+                )
+    for column, known in test["answers"].items():
+        for row, value in spelled(rows[column], file, column, "answer").items():
+            if value not in known:
+                raise UserError(
+                    f"{file} row {row}: `{column}` is {short(value)}, and {name} needs one of {', '.join(known)}"
+                )
 
 
 def ask(model, tokenizer, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict]:

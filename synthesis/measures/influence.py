@@ -16,9 +16,8 @@ def influence(student: Student, task: Task, rows: pd.DataFrame, gold: pd.DataFra
     The gold loss is the reverse cross-entropy of ProGen (Ye et al., 2022), which is 1 - p(label) but for a constant and
     spares the influence of a few gold labels that are wrong; the training loss is cross-entropy. The last layer is a
     softmax over what `student.represent` returns, and its damped Hessian is inverted by conjugate gradients, so that
-    time and memory are linear in rows and features. Raises UserError for a task without labels.
+    time and memory are linear in rows and features. For tasks with labels.
     """
-    task.require("labels", "method.influence", "set it to false (and method.mine to errors)")
     features, shares, truth = _parts(student, task, rows)
     gold_features, gold_shares, gold_truth = _parts(student, task, gold)
     confidence = (gold_shares * gold_truth).sum(axis=1, keepdims=True)  # in gold's label

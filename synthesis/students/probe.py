@@ -11,7 +11,7 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+from sklearn.model_selection import StratifiedGroupKFold
 
 from synthesis import UserError
 from synthesis.students.base import Examples, Graph, Lesson
@@ -113,9 +113,8 @@ def fit(lesson: Lesson) -> list[Probe]:
         truth = np.array([names.index(label) for label in lesson.selection.goals])
         scores = [each.fit(features, targets, weights).score(held_out, truth) for each in regressions]
     else:
-        folds = StratifiedGroupKFold(min(5, max(2, np.bincount(targets).max())), shuffle=True, random_state=0)
         _, groups = np.unique(features, axis=0, return_inverse=True)  # a row that is learned twice stays together
-        scores = [_validate(each, features, targets, weights, groups, folds) for each in regressions]
+        scores = [_validate(each, features, targets, weights, groups) for each in regressions]
     best = regressions[scores.index(max(scores))].fit(features, targets, weights)
     weight, bias = by_label(best, names)
     logs = log_softmax(features @ weight.T + bias, axis=1)
@@ -142,15 +141,19 @@ def by_label(regression: LogisticRegression, names: list[str]) -> tuple[np.ndarr
     return weight, bias
 
 
-def _validate(regression: LogisticRegression, features, targets, weights, groups, folds) -> float:
-    """The accuracy in cross-validation, weighted if the rows are."""
-    if weights is None:
-        return cross_val_score(regression, features, targets, groups=groups, cv=folds).mean()
-    scores = []
-    for learned, asked in folds.split(features, targets, groups):
-        regression.fit(features[learned], targets[learned], weights[learned])
-        scores.append(regression.score(features[asked], targets[asked], weights[asked]))
-    return float(np.mean(scores))
+def _validate(regression: LogisticRegression, features, targets, weights, groups) -> float:
+    """The accuracy in cross-validation, weighted if the rows are; 0 where no part of the rows can be learned.
+
+    A part that has one label only is left out.
+    """
+    count, scores = min(5, np.bincount(targets).max(), groups.max() + 1), []
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=0) if count > 1 else None
+    for learned, asked in folds.split(features, targets, groups) if folds else ():
+        if len(asked) and len(np.unique(targets[learned])) > 1:
+            learn, ask = (None if weights is None else weights[places] for places in (learned, asked))
+            regression.fit(features[learned], targets[learned], learn)
+            scores.append(regression.score(features[asked], targets[asked], ask))
+    return float(np.mean(scores)) if scores else 0.0
 
 
 def encode(inputs, model, max_tokens, encoder: Encoder | None = None) -> tuple[np.ndarray, int]:

@@ -19,6 +19,7 @@ from synthesis.tasks.base import ClassNames, Material, unnamed
 from synthesis.tasks.checks import QUESTION, asking_word, copied, echo, in_turn, overlap, stray_quote, words
 
 ARROW = re.compile(r"\s+=+>\s+|\s*\n+\s*")  # between a source and its target, where the teacher writes both
+LIST = re.compile(r"(?s)\s*\[.*\]\s*")
 LABEL = re.compile(r"^(?:source|input|question|target|output|answer|text|sentence)\s*:\s*", re.IGNORECASE)
 WRITES = {"target": ("target",), "source": ("source",), "both": ("source", "target")}
 WORDED, ANSWERED = ("chrf", "bleu", "rouge_l"), ("exact_match", "f1")  # metrics that are reported beside each other
@@ -73,8 +74,9 @@ class Task(base.Task):
     ) -> pd.DataFrame:
         """The rows with `target` and `references`, the texts that are right; the first is the target.
 
-        A file has one reference a row, or a list of them, of which empty ones are left out with a warning. Raises
-        UserError for a reference that is no text, and for a source without any, unless `gold.unanswerable` is `drop`.
+        A file has one reference a row, or a list of them, of which empty ones are left out with a warning; another one
+        is about lists that have become texts. Raises UserError for a reference that is no text, and for a source
+        without any, unless `gold.unanswerable` is `drop`.
         """
         references, empty = {}, 0
         for row, given in rows.target.items():
@@ -91,6 +93,13 @@ class Task(base.Task):
             )
         if empty:
             print(f"warning: {file}: empty references are left out ({empty})", file=sys.stderr)
+        given = rows.target[answered].tolist()
+        if given and all(isinstance(one, str) and LIST.fullmatch(one) for one in given):
+            print(
+                f"warning: {file}: every target is a text in brackets, such as {cells.short(given[0])}, and is learned "
+                "with them; if these are lists of references, give lists (.jsonl, .parquet) or a row for each",
+                file=sys.stderr,
+            )
         several = pd.Series(references, index=rows.index, dtype=object)[answered]
         return rows.loc[answered, list(self.columns)].assign(target=several.str[0], references=several)
 

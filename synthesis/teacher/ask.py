@@ -46,10 +46,15 @@ class Teacher:
     """The teacher of one stage, with what the stage has spent on it.
 
     stage: rationales, seed or extrapolate<q>. What the stages before it have spent, and those of other tasks, counts
-    towards asking.budget.
+    towards asking.budget. Raises UserError when verify.teacher needs probabilities that the provider does not see.
     """
 
     def __init__(self, run: Run, stage: str):
+        if run.params.verify.teacher == "likelihood" and not sees_probabilities(run):
+            raise UserError(
+                "verify.teacher: likelihood needs the probabilities of a model on this machine (provider: "
+                f"transformers), and teacher.provider is {run.params.teacher.provider}: set it to drop"
+            )
         self.run, self.stage = run, stage
         self.before = spending.before(run.task.name, stage, run.params)
         self.asks: list[dict] = []  # what each `ask` has used
@@ -88,19 +93,14 @@ class Teacher:
         settings = {"min_words": 0, "temperature": teacher.temperature and 0.0}
         return self.ask(requests, teacher=teacher.model_copy(update=settings))
 
-    def likelihoods(self, requests: list[Request], answers: list[str], key: str) -> np.ndarray:
+    def likelihoods(self, requests: list[Request], answers: list[str]) -> np.ndarray:
         """Of each request the probabilities of the answers, if one of these it is: (requests, answers), rows of sum 1.
 
-        NaN where a prompt is too long. No calls are counted, and nothing is stored. key: the parameter that asks for
-        it. Raises UserError when the provider sees no probabilities.
+        NaN where a prompt is too long. No calls are counted, and nothing is stored. The provider must see
+        probabilities.
         """
         import numpy as np
 
-        if not sees_probabilities(self.run):
-            raise UserError(
-                f"{key} needs the probabilities of a model on this machine (provider: transformers), and "
-                f"teacher.provider is {self.run.params.teacher.provider}: choose another value"
-            )
         sums = provider(self.run).log_likelihoods(requests, answers, f"{self.run.task.name} likelihoods")
         shares = np.exp(sums - sums.max(axis=1, keepdims=True))
         return shares / shares.sum(axis=1, keepdims=True)

@@ -39,8 +39,10 @@ class Plan:
 
 
 def wants_rationales(run: Run) -> bool:
-    """Whether seed prompts name reasons for a label."""
-    return run.params.method.rationales and run.task.can("rationales")
+    """Whether seed prompts name reasons for a label; nobody needs any where other ways lead to seed data."""
+    method = run.params.method
+    prompted = method.seed == "prompts" and not (method.transfer.file and method.transfer.into == "rounds")
+    return method.rationales and prompted and run.task.can("rationales")
 
 
 def rationales(run: Run, labels: Sequence[str], before: Sequence[str] = ()) -> list[Request]:

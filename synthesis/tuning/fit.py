@@ -35,7 +35,8 @@ class Chat(Conversation):
     key = "teacher.model"
 
     def __init__(self, model, settings: Settings, system: str | None, options: dict):
-        super().__init__(model, settings.model, settings.max_new_tokens, settings.max_tokens)
+        super().__init__(model, settings.model, settings.max_new_tokens)
+        self.room = min(self.room, settings.max_tokens)
         self.system, self.options = system, options
 
     def asked(self, sources: list[str]) -> list[list[int]]:
@@ -91,7 +92,8 @@ class Tuning:
 
     def measure(self) -> dict[str, float]:
         """On selection rows, the likelihood of answers as `_likelihood` has it; and of a kind with labels the share of
-        rows that it labels as they are, by the likeliest answer to a verification prompt once its leaning is away."""
+        rows that it labels as they are, by the likeliest answer to a verification prompt once its leaning is away; rows
+        for whose prompt the model has no room do not count."""
         turns = self.pupil.turns
         asked = turns.asked([each.request.prompt for each in self.selection])
         scores = {"likelihood": _likelihood(self.pupil, asked, turns.told([each.answer for each in self.selection]))}
@@ -99,10 +101,13 @@ class Tuning:
             rows = self.gold["selection"].to_dict("records")
             asked = turns.asked([request.prompt for request in plans.verification(self.run, rows, self.labels)])
             told = ended(turns.spoken(self.run.task.words(self.labels)), turns.end)
+            longest = room(self.pupil.model) - max(map(len, told))
+            fits = np.array([len(tokens) <= longest for tokens in asked])
+            asked = [tokens for tokens, fit in zip(asked, fits, strict=True) if fit]
             shares = softmax(log_likelihoods(self.pupil.model.eval(), asked, told), axis=1)
             frequent = frequency(self.gold["validation"].label.tolist(), self.labels)
             found = np.array(self.labels)[righted(shares, weights(shares, frequent)).argmax(1)]
-            scores["accuracy"] = float(np.mean(found == self.gold["selection"].label))
+            scores["accuracy"] = float(np.mean(found == self.gold["selection"].label[fits])) if fits.any() else 0.0
         return {name: round(score, 4) for name, score in scores.items()}
 
     def save(self, folder) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -36,8 +36,12 @@ class Exchange:
 def exchanges(run: Run, rows: pd.DataFrame, labels: list[str]) -> list[Exchange]:
     """What gold rows teach, each exchange once. Answers with a stop string (teacher.stop) in them become one line.
 
+    An answer is one row, whatever the loop asks for: no lists (method.rows_per_request) and no contrasts (method.add).
+
     Raises UserError when a stop string stands in all of them, so that none would ever be written whole.
     """
+    method = run.params.method.model_copy(update={"add": "extrapolations", "rows_per_request": 1})
+    run = replace(run, params=run.params.model_copy(update={"method": method}))
     task, gold = run.task, [{**row, "rationales": []} for row in rows.to_dict("records")]
     seeds = zip(plans.seed_requests(run, gold), map(task.texts, gold), strict=True)
     found = [Exchange(request, text) for request, texts in seeds for text in texts]
