@@ -63,6 +63,7 @@ def settings(url, **changes) -> Run:
     sections = {
         "teacher": params.Teacher(**{**TEACHER, **changes}),
         "asking": params.Asking(**{**ASKING, "base_url": url, **asking}),
+        "verify": params.Verify(teacher=None, student=None, confidence=0.9),
         "tasks": ["imdb"],
         "rounds": [params.Round(q=0, next=1)],
     }
