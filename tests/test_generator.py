@@ -496,5 +496,4 @@ def test_a_real_model_learns_to_say_a_fact():
     chosen = usual(SMOLLM, max_tokens=64, max_new_tokens=24, steps=12, batch=8, learning_rate=2e-4)
     [student] = teach(chosen, (sources[:20], answers[:20]))
     told = student.predict(sources[20:])
-    assert student.curve.loss.iloc[-1] < 0.5 * student.curve.loss.iloc[0]
     assert share_right(told, answers[20:]) >= 0.5

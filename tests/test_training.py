@@ -134,7 +134,7 @@ def test_two_processes_learn_as_one_does(models, tmp_path, monkeypatch):  # noqa
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | quiet))
     learned, selection = Examples(*rows(60, 1)), Examples(*rows(30, 2))
-    lesson = Lesson(learned, settings(str(folder), steps=40, learning_rate=1e-3), NAMES, selection)
+    lesson = Lesson(learned, settings(str(folder), steps=60, learning_rate=1e-3), NAMES, selection)
     monkeypatch.setattr(classifier, "NOTHING", 9.0)  # so few steps are not begun anew
     [one] = classifier.fit(lesson)
     monkeypatch.setenv("STUDENT_PROCESSES", "2")
