@@ -202,14 +202,14 @@ def structure(results: Results) -> list[Table]:
     if not metrics:
         return []
     aspects = [name for name in metrics["test"] if name != "questions"]
-    spread = [
-        [in_words(aspect), *(tables.decimal(metrics[name][aspect]["entropy"]) for name in SETS_OF_QUESTIONS)]
-        for aspect in aspects
-    ]
-    distances = [
-        [in_words(aspect), *(tables.decimal(metrics[name][aspect]["divergence"], 3) for name in SETS_OF_QUESTIONS[1:])]
-        for aspect in aspects
-    ]
+
+    def numbers(sets: tuple[str, ...], key: str, digits: int) -> list[list]:
+        return [
+            [in_words(aspect), *(tables.decimal(metrics[name][aspect][key], digits) for name in sets)]
+            for aspect in aspects
+        ]
+
+    every, others = SETS_OF_QUESTIONS, SETS_OF_QUESTIONS[1:]
     values = files.read(results.run.paths.structure)
     values = values[values.effect != ""]
     changes = [
@@ -217,18 +217,22 @@ def structure(results: Results) -> list[Table]:
             row.effect,
             in_words(row.aspect),
             row.value,
-            *(tables.percent(getattr(row, name)) for name in SETS_OF_QUESTIONS),
+            *(tables.percent(getattr(row, name)) for name in every),
             *(tables.percent(score) for score in (row.score_gold, row.score_ships)),
         ]
         for row in values.sort_values(["effect", "aspect", "value"]).itertuples()
     ]
     scored = ["score of gold alone", "of what ships"]
     return [
-        Table("How varied the questions are: entropy in bits", ["", *SETS_OF_QUESTIONS], spread),
-        Table("How far they are from test: Jensen-Shannon divergence in bits", ["", *SETS_OF_QUESTIONS[1:]], distances),
+        Table("How varied the questions are: entropy in bits", ["", *every], numbers(every, "entropy", 2)),
+        Table(
+            "How far they are from test: Jensen-Shannon divergence in bits",
+            ["", *others],
+            numbers(others, "divergence", 3),
+        ),
         Table(
             "Gaps to test that the mixed rows fill or widen: shares in %",
-            ["", "aspect", "value", *SETS_OF_QUESTIONS, *scored],
+            ["", "aspect", "value", *every, *scored],
             changes,
         ),
     ]

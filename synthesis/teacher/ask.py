@@ -99,11 +99,10 @@ class Teacher:
         NaN where a prompt is too long. No calls are counted, and nothing is stored. The provider must see
         probabilities.
         """
-        import numpy as np
+        from scipy.special import softmax  # late: not all stages that ask need it
 
         sums = provider(self.run).log_likelihoods(requests, answers, f"{self.run.task.name} likelihoods")
-        shares = np.exp(sums - sums.max(axis=1, keepdims=True))
-        return shares / shares.sum(axis=1, keepdims=True)
+        return softmax(sums, axis=1)
 
     @property
     def usage(self) -> dict:

@@ -101,13 +101,12 @@ class Tuning:
             rows = self.gold["selection"].to_dict("records")
             asked = turns.asked([request.prompt for request in plans.verification(self.run, rows, self.labels)])
             told = ended(turns.spoken(self.run.task.words(self.labels)), turns.end)
-            longest = room(self.pupil.model) - max(map(len, told))
-            fits = np.array([len(tokens) <= longest for tokens in asked])
-            asked = [tokens for tokens, fit in zip(asked, fits, strict=True) if fit]
             shares = softmax(log_likelihoods(self.pupil.model.eval(), asked, told), axis=1)
             frequent = frequency(self.gold["validation"].label.tolist(), self.labels)
             found = np.array(self.labels)[righted(shares, weights(shares, frequent)).argmax(1)]
-            scores["accuracy"] = float(np.mean(found == self.gold["selection"].label[fits])) if fits.any() else 0.0
+            known = np.isfinite(shares).all(axis=1)
+            right = (found == self.gold["selection"].label)[known]
+            scores["accuracy"] = float(right.mean()) if known.any() else 0.0
         return {name: round(score, 4) for name, score in scores.items()}
 
     def save(self, folder) -> None:

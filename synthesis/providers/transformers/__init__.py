@@ -86,16 +86,12 @@ class Provider:
         """
         from .likelihood import ended, log_likelihoods
 
-        tokenizer, model, room = load(self.settings.model)
+        tokenizer, model, _ = load(self.settings.model)
         told = tokenizer(answers, add_special_tokens=False).input_ids
         told = ended(told, tokenizer.eos_token_id)
         chats = [request.messages(self.settings.system) for request in requests]
         asked = [encode(tokenizer, chat, self.settings.extra.get(OPTIONS, {}), self.settings.model) for chat in chats]
-        longest = room - max(map(len, told))
-        fits = np.array([len(tokens) <= longest for tokens in asked], dtype=bool)
-        result = np.full((len(asked), len(told)), np.nan)
-        result[fits] = log_likelihoods(model, [row for row, fit in zip(asked, fits, strict=True) if fit], told, title)
-        return result
+        return log_likelihoods(model, asked, told, title)
 
     async def close(self) -> None:
         """Stop after the token that is being written, and free the model."""

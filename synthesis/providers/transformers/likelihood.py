@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from synthesis.models.load import room
+
 TOKENS = 2**15  # of what is asked, times the answers, that are kept at once
 
 
@@ -13,12 +15,14 @@ TOKENS = 2**15  # of what is asked, times the answers, that are kept at once
 def log_likelihoods(model, asked: list[list[int]], told: list[list[int]], title: str = "") -> np.ndarray:
     """The logarithm of the probability of each answer after each prompt, all of them tokens: (prompts, answers).
 
-    A prompt is read once, and each of the answers goes on from there. Batching changes no more than the rounding of
-    sums. title: of the line of progress.
+    NaN where the model has no room for a prompt and its answers. A prompt is read once, and each of the answers goes on
+    from there. Batching changes no more than the rounding of sums. title: of the line of progress.
     """
-    result = np.empty((len(asked), len(told)))
-    order = sorted(range(len(asked)), key=lambda row: -len(asked[row]))
-    with tqdm(total=len(asked), desc=title, unit="row", disable=None) as bar:
+    result, longest = np.full((len(asked), len(told)), np.nan), room(model) - max(map(len, told))
+    order = sorted(
+        (row for row, tokens in enumerate(asked) if len(tokens) <= longest), key=lambda row: -len(asked[row])
+    )
+    with tqdm(total=len(order), desc=title, unit="row", disable=None) as bar:
         while order:
             size = max(1, TOKENS // (len(told) * len(asked[order[0]])))
             rows, order = order[:size], order[size:]
