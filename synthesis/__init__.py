@@ -5,6 +5,8 @@ import os
 # Before torch is imported: its threads spin while they wait, and a machine that has other work then trains and writes
 # six to ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Before onnxruntime is imported: it tells Microsoft how it is used (since 1.29), unless this is set.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 class UserError(Exception):

@@ -267,6 +267,17 @@ def test_what_is_wrong_is_one_line_in_an_image(folder):
         assert done.stderr.count("\n") == 1
 
 
+def test_onnxruntime_reports_to_nobody(folder):
+    """Where it would, it makes itself an identity first, and complains of a home that is no folder."""
+    code = "from synthesis.service.engine import Engine; Engine('.')"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("CI", "ORT_", "XDG_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder / "data/reviews/export", capture_output=True, text=True, timeout=60,
+        env={**environment, "HOME": __file__},
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == ""
+
+
 def test_another_student_than_the_exported_one_is_told(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy/data/reviews/student/more.txt").write_text("retrained")
