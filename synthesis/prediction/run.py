@@ -19,6 +19,7 @@ from synthesis.tasks import cells
 from synthesis.tasks.base import Task
 
 CHUNK = 2048  # rows that are predicted, written and, after an interruption, perhaps predicted again together
+MISSING = "is missing"  # why a row without a column is rejected
 
 
 class Student(Protocol):
@@ -81,7 +82,7 @@ def predict(
                 if number == 0 and not rows:
                     output.forget()
                     first = f"row {rejected[0]['row']}: {rejected[0]['reason']}"
-                    if first.endswith("is missing"):
+                    if first.endswith(MISSING):
                         first += ": if it is called otherwise, say so by --column OURS=THEIRS"
                     raise UserError(f"{table.path}: none of its first {len(records)} rows can be used; {first}")
                 answers = student.predict(_inputs(task, rows, columns)) if rows else []
@@ -123,7 +124,7 @@ def _problem(row: dict, columns: dict[str, str], new: dict[str, type]) -> str:
         return f"it has `{twins[0]}` already: name what is added otherwise by --prefix"
     for name in columns.values():
         if name not in row:
-            return f"`{name}` is missing"
+            return f"`{name}` {MISSING}"
         try:
             cells.check_text(row[name], f"`{name}`")
         except UserError as error:
