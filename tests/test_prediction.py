@@ -341,6 +341,16 @@ def test_csv_is_read_as_it_was_written(tmp_path_factory, rows):
     assert [list(record.cells.values()) for record in Table(path)] == rows
 
 
+@given(rows=st.lists(st.lists(st.text(st.sampled_from('a,"\r\n\t;')), min_size=2, max_size=2), min_size=1))
+@settings(derandomize=True, deadline=None, max_examples=40)
+def test_csv_is_written_as_it_was_read(tmp_path_factory, rows):
+    """Also where a cell holds nothing but a carriage return to be quoted for."""
+    path, names = tmp_path_factory.mktemp("csv") / "out.csv", ["a\rb", "c"]
+    table = Rows([dict(zip(names, row, strict=True)) for row in rows], writing.schema(None, names, {}))
+    writing.WRITERS[".csv"](table, path, True, False)
+    assert [record.cells for record in Table(path)] == table.rows
+
+
 @pytest.mark.parametrize("name", ["in.csv", "in.tsv", "in.jsonl"])
 @given(content=st.lists(st.sampled_from([b'"', b",", b"\n", b"\r", b"a", b"{", b'{"a":1}', b"\xff", b"\0", b"\t"])))
 @settings(derandomize=True, deadline=None, max_examples=40)
@@ -354,6 +364,16 @@ def test_no_bytes_break_the_reader(tmp_path_factory, name, content):
         return
     assert [record.row for record in records] == list(range(1, len(records) + 1))
     assert all((record.cells is None) == bool(record.problem) for record in records)
+
+
+def test_a_group_of_rows_of_parquet_is_not_read_at_once(tmp_path):
+    texts = [os.urandom(2_000).hex() for _ in range(8_000)]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "in.parquet", use_dictionary=False, row_group_size=8_000)
+    before, held = pa.total_allocated_bytes(), []
+    for record in Table(tmp_path / "in.parquet"):
+        held.append(pa.total_allocated_bytes() - before)
+        assert record.cells["text"] == texts[record.row - 1]
+    assert max(held) < 20_000_000 and len(held) == 8_000
 
 
 def test_a_row_of_empty_cells_is_a_row(tmp_path):

@@ -122,9 +122,16 @@ def schema(own: pyarrow.Schema | None, columns: list[str], added: dict[str, type
     return pyarrow.schema([*fields, *(pyarrow.field(name, TYPES[kind]) for name, kind in added.items())])
 
 
+class _Lines(io.StringIO):
+    """What csv writes, but lines end with a line feed alone. Told to end them so, it would quote no carriage return."""
+
+    def write(self, line: str) -> int:
+        return super().write(line.removesuffix("\r\n") + "\n")
+
+
 def _write_csv(table: Rows, path: Path, first: bool, packed: bool, delimiter: str = ",") -> None:
-    text = io.StringIO()
-    lines = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    text = _Lines()
+    lines = csv.writer(text, delimiter=delimiter)
     if first:
         lines.writerow(table.schema.names)
     lines.writerows([_cell(row[column]) for column in table.schema.names] for row in table.rows)
