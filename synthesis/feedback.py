@@ -73,11 +73,13 @@ def mine(task: Task, file: Path, given: dict[str, str], labels: list[str], gold:
 
 
 def add(task: Task, rows: pd.DataFrame) -> Path:
-    """Put the rows behind those that are kept already. Returns the file."""
+    """Put the rows behind those that are kept already, each with all answers that are right. Returns the file."""
     file = Paths(task.name).feedback
     before = file.read_text(encoding="utf-8") if file.is_file() else ""
     if before and not before.endswith("\n"):
         before += "\n"
+    several = map(cells.listed, rows[task.truth])
+    rows = rows.assign(**{task.targets[0]: [right if len(right) > 1 else right[0] for right in several]})
     lines = rows[["id", *task.fields]].to_json(orient="records", lines=True, force_ascii=False)
     files.write_text(before + lines.rstrip("\n") + "\n", file)
     return file

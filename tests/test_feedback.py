@@ -79,6 +79,7 @@ def test_answers_and_pairs(side_by_side, tmp_path):
             "start": 25,
         },  # as the student had it
         {"context": context, "question": "Which town did she leave?", "answer": "Zell", "start": 44},
+        {"context": context, "question": "When did Anna leave?", "answer": "in 1860"},
         {"context": held.context, "question": "Of what is this?", "answer": held.answer, "start": held.answer_start},
     ]
     (tmp_path / "done.jsonl").write_text("".join(json.dumps(row, default=int) + "\n" for row in rows))
@@ -87,7 +88,7 @@ def test_answers_and_pairs(side_by_side, tmp_path):
     side_by_side.stage("gold", "adversarial_qa")
     new = gold(side_by_side, "adversarial_qa")["validation"].iloc[len(before["validation"]) :]
     assert new.answer_start.tolist() == [context.index("1860"), context.rindex("Zell")]
-    assert [list(answers) for answers in new.answers] == [["1860"], ["Zell"]]
+    assert [list(answers) for answers in new.answers] == [["1860", "in 1860"], ["Zell"]]
 
     before = gold(side_by_side, "rte")
     rows = [{"sentence1": context, "sentence2": f"Anna left {town}.", "label": label}

@@ -140,6 +140,18 @@ def test_lineage_goes_back_to_the_gold_row(written):
     assert "chrf" in said
 
 
+def test_all_corrected_texts_of_a_source_become_references(written, tmp_path):
+    repository, source = copied(written, tmp_path), triples({"name": "New Man", "town": "Zell", "year": "1999"})
+    texts = ["New Man was born in Zell in 1999.", "In 1999, New Man was born in Zell."]
+    lines = "".join(json.dumps({"source": source, "text": text}) + "\n" for text in texts)
+    (tmp_path / "done.jsonl").write_text(lines)
+    said = repository.command("mine-feedback", "webnlg", str(tmp_path / "done.jsonl")).stdout
+    assert said.startswith("1 new gold rows to ")
+    repository.stage("gold", "webnlg")
+    new = table.read(repository.folder / "data/webnlg/gold/validation.parquet").iloc[-1]
+    assert (new.source, new.target, list(new.references)) == (source, texts[0], texts)
+
+
 def test_students_are_compared(written):
     said = written.command("compare", "workspace").stdout
     assert "chrF++ on test" in said and "a paired bootstrap" in said
