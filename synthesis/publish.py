@@ -72,12 +72,13 @@ def lay_out_student(folder: Path, run: Run, repo: str) -> None:
     What `transformers.pipeline` loads has its calibration in its weights. Raises UserError where nobody could load what
     would be published.
     """
+    from synthesis.service import engine
     from synthesis.students import saved
 
     paths, name = run.paths, run.task.name
     kept = saved.facts(paths.student, name)
     student = saved.load(paths.student, kept.student)
-    made_of = files.read_json(paths.export / "export.json")["student"] if paths.export.is_dir() else ""
+    made_of = engine.facts(paths.export)["student"] if paths.export.is_dir() else ""
     exported, pipeline = made_of == fingerprint(str(paths.student)), getattr(student, "pipeline", None)
     if not exported and not pipeline and hasattr(student, "graph"):
         raise UserError(

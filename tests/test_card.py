@@ -15,6 +15,7 @@ from synthesis.models.load import fingerprint
 from synthesis.publish import lay_out, lay_out_student
 from synthesis.report import recipe
 from synthesis.run import Run
+from synthesis.service.engine import FORMAT
 from synthesis.students import saved
 from synthesis.students.calibration import Calibration
 from tests.conftest import ROOT
@@ -205,7 +206,8 @@ def test_a_student_that_no_pipeline_loads(repository, inside, models, tmp_path):
     with pytest.raises(UserError, match=message):
         lay_out_student(tmp_path / "hub", run, "me/reviews")
     run.paths.export.mkdir()
-    files.write_json({"student": fingerprint(str(run.paths.student))}, run.paths.export / "export.json")
+    made_of = {"format": FORMAT, "student": fingerprint(str(run.paths.student))}
+    files.write_json(made_of, run.paths.export / "export.json")
     files.write_text("a folder of this machine", run.paths.export / "synthesis/__pycache__/engine.cpython-311.pyc")
     lay_out_student(tmp_path / "hub", run, "me/reviews")
     onnx = tmp_path / "hub/onnx"

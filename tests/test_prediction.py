@@ -223,11 +223,32 @@ def killer(real, calls: int):
 def test_an_export_of_another_student_is_refused(repository, tmp_path):
     write(tmp_path / "in.csv", [{"text": "fine"}])
     (repository.folder / "data/reviews/export").mkdir()
-    (repository.folder / "data/reviews/export/export.json").write_text('{"student": "of last week"}')
+    (repository.folder / "data/reviews/export/export.json").write_text('{"format": 2, "student": "of last week"}')
     told = refused(repository, "reviews", tmp_path / "in.csv", tmp_path / "out.csv", "--export")
     assert told == (
         "error: data/reviews/export is not of data/reviews/student as it is now: run `synthesis export reviews`\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "data/reviews/export/export.json is missing: `synthesis export` writes it"),
+        ("{", "data/reviews/export/export.json is broken: "),
+        ('{"format": 1}', "data/reviews/export is an export of another version: run `synthesis export` again"),
+    ],
+)
+def test_a_broken_export_is_told_by_all_who_read_it(repository, tmp_path, text, told):
+    write(tmp_path / "in.csv", [{"text": "fine"}])
+    file = repository.folder / "data/reviews/export/export.json"
+    file.parent.mkdir()
+    if text is not None:
+        file.write_text(text)
+    words = ["serve"], ["publish", "me/reviews", "--student"], ["predict", "in.csv", "out.csv", "--export"]
+    for command, *more in words:
+        more = [str(tmp_path / word) if word.endswith(".csv") else word for word in more]
+        done = repository.command(command, "reviews", *more, ok=False)
+        assert done.returncode == 1 and done.stderr.startswith(f"error: {told}") and done.stderr.count("\n") == 1
 
 
 def test_a_killed_run_goes_on_where_it_stopped(repository, tmp_path):
