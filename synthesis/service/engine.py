@@ -72,7 +72,8 @@ class Engine:
         except Exception as error:  # onnxruntime and tokenizers raise kinds of their own, all for a broken file
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{folder} cannot be loaded: {reason}: run `synthesis export` again") from None
-        self.pool = ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # as on macOS
+        self.pool = ThreadPoolExecutor(threads or cores)
         self.tokenizer.no_padding()
         self.calibration = Calibration(self.facts["temperature"], self.facts["threshold"])
         self.form = FORMS[self.facts["answer"]](self.facts["labels"])
