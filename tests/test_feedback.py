@@ -101,6 +101,13 @@ def test_answers_and_pairs(side_by_side, tmp_path):
     assert after["test"].equals(before["test"])
 
 
+def test_a_file_of_no_known_format_is_told(reproduced, tmp_path, monkeypatch):
+    (tmp_path / "in.txt").write_text("text,label\na film,positive\n")
+    monkeypatch.chdir(reproduced.folder)
+    with pytest.raises(UserError, match=r"in\.txt: FILE must be a \.csv, "):
+        mine_feedback("reviews", tmp_path / "in.txt")
+
+
 @pytest.mark.parametrize(
     ("text", "words", "message"),
     [
@@ -115,6 +122,11 @@ def test_answers_and_pairs(side_by_side, tmp_path):
         ("body,label\na film,positive\n", [], "has no column `text` (there: body, label)"),
         ("text\na film\n", [], "say which one it is by --column label=NAME"),
         ("text,label\na film,positive\n", ["stars=label"], "task `reviews` has text, label"),
+        (
+            "text,label,p(negative),p(positive)\na film,positive,0.5,0.5\na dull film,negative,0.6,0.4\n",
+            [],
+            "column `label` is what was predicted, row by row",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(reproduced, tmp_path, monkeypatch, text, words, message):
