@@ -101,7 +101,7 @@ def lay_out_student(folder: Path, run: Run, repo: str) -> None:
 def push(folder: Path, repo: str, kind: str = "dataset") -> str:
     """Commit the folder's files to a repository of this kind and return where.
 
-    Tables that were published before and are no more are deleted.
+    Tables, or a student's weights, settings and export, that were published before and are no more are deleted.
     """
     token = get_token()
     if not token:
@@ -113,7 +113,7 @@ def push(folder: Path, repo: str, kind: str = "dataset") -> str:
             repo_id=repo,
             folder_path=folder,
             repo_type=kind,
-            delete_patterns="*.parquet",
+            delete_patterns="*.parquet" if kind == "dataset" else ["*.safetensors", "*.json", "onnx/*"],
             commit_message="Rows and card" if kind == "dataset" else "Student and card",
         )
     except Exception as error:  # which one depends on the HTTP client that the hub library is built on
