@@ -190,8 +190,10 @@ def test_types_of_sources():
         "when was it built?",
         "who won",
         "The mill of Zell, which burned",
+        "The mill of Zell burned",
+        "Did it burn?",
     ]
-    types = ["2 triples", "1 triple", "2 acts", "GOODBYE", "when", "who", "text"]
+    types = ["2 triples", "1 triple", "2 acts", "GOODBYE", "when", "who", "text", "text", "other"]
     assert TASK.strata(pd.DataFrame({"source": sources})).tolist() == types
 
 
