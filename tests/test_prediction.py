@@ -311,6 +311,7 @@ def test_an_interrupted_run_of_other_rows_is_not_gone_on_with(reproduced, tmp_pa
         ),
         (["reviews", "gone.csv", "out.csv"], "gone.csv does not exist"),
         (["reviews", "in.csv", "no/where/out.csv"], "the folder of"),
+        (["reviews", "in.csv", "taken.csv"], "taken.csv.parts cannot be made: File exists: name an OUTPUT elsewhere"),
         (["reviews", "in.csv", "folder.csv", "--force"], "folder.csv is a folder: name a file"),
         (["reviews", "in.txt", "out.csv"], "in.txt must be a .csv, .tsv, .jsonl (each also .gz) or .parquet file"),
         (["reviews", "in.csv", "in.csv"], "in.csv is the input"),
@@ -337,6 +338,7 @@ def test_what_is_wrong_is_one_line(reproduced, tmp_path, words, told):
         write(tmp_path / name, [{"text": "fine"}])
     (tmp_path / "in.txt").write_text("fine")
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "taken.csv.parts").write_text("a file")
     write(tmp_path / "other.csv", [{"id": 1, "body": "fine"}])
     (tmp_path / "empty.csv").write_text("text\n")
     (tmp_path / "broken.parquet").write_text("no table " * 100)

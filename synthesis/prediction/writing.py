@@ -36,8 +36,8 @@ class Output:
     def __init__(self, path, begun: dict, force: bool):
         """begun: what the chunks depend on: those of an earlier run are used only if it is the same.
 
-        Raises UserError when the folder is missing, something would be overwritten that must not, or another process
-        writes here.
+        Raises UserError when the folder is missing or cannot be written, something would be overwritten that must not,
+        or another process writes here.
         """
         self.path, self.format = Path(path), suffix(path)
         self.rejected = self.path.with_name(f"{self.path.name}.rejected.jsonl")
@@ -58,7 +58,10 @@ class Output:
                 f"{self.parts} holds an interrupted run with another {other}: name another OUTPUT, or begin anew by "
                 "--force"
             )
-        self.parts.mkdir(exist_ok=True)
+        try:
+            self.parts.mkdir(exist_ok=True)
+        except OSError as error:  # a folder that may not be written, or a file of this name
+            raise UserError(f"{self.parts} cannot be made: {error.strerror}: name an OUTPUT elsewhere") from None
         self.lock = FileLock(f"{self.parts}/lock")
         try:
             self.lock.acquire(timeout=0)
