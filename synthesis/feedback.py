@@ -50,7 +50,7 @@ def mine(task: Task, file: Path, given: dict[str, str], labels: list[str], gold:
     """
     if not file.is_file():
         raise UserError(f"{file} does not exist, or is not a file")
-    table = source.read(str(file), "feedback")
+    table = source.read(str(file), "feedback", "FILE")
     names = _named(task, list(table.columns), given, file)
     raw = pd.DataFrame({ours: table[theirs] for ours, theirs in names.items()})
     blank = raw[task.targets[0]].map(lambda value: all(map(_blank, cells.listed(value))))
@@ -73,11 +73,13 @@ def mine(task: Task, file: Path, given: dict[str, str], labels: list[str], gold:
 
 
 def add(task: Task, rows: pd.DataFrame) -> Path:
-    """Put the rows behind those that are kept already. Returns the file."""
+    """Put the rows behind those that are kept already, each with all answers that are right. Returns the file."""
     file = Paths(task.name).feedback
     before = file.read_text(encoding="utf-8") if file.is_file() else ""
     if before and not before.endswith("\n"):
         before += "\n"
+    several = map(cells.listed, rows[task.truth])
+    rows = rows.assign(**{task.targets[0]: [right if len(right) > 1 else right[0] for right in several]})
     lines = rows[["id", *task.fields]].to_json(orient="records", lines=True, force_ascii=False)
     files.write_text(before + lines.rstrip("\n") + "\n", file)
     return file
@@ -156,7 +158,9 @@ def _untouched(table: pd.DataFrame, labels: pd.Series, column: str) -> bool:
     chances = chances.apply(pd.to_numeric, errors="coerce").rename(columns=lambda name: name[len(start) : -1])
     if chances.shape[1] < 2 or labels.empty or chances.isna().any(axis=None):
         return False
-    return bool((chances.idxmax(axis=1) == labels).all())
+    likeliest = chances.eq(chances.max(axis=1), axis=0)  # several, where they were rounded to the same
+    said = pd.DataFrame({name: labels == name for name in chances})
+    return bool((said & likeliest).any(axis=1).all())
 
 
 def _blank(value) -> bool:

@@ -72,12 +72,13 @@ def lay_out_student(folder: Path, run: Run, repo: str) -> None:
     What `transformers.pipeline` loads has its calibration in its weights. Raises UserError where nobody could load what
     would be published.
     """
+    from synthesis.service import engine
     from synthesis.students import saved
 
     paths, name = run.paths, run.task.name
     kept = saved.facts(paths.student, name)
     student = saved.load(paths.student, kept.student)
-    made_of = files.read_json(paths.export / "export.json")["student"] if paths.export.is_dir() else ""
+    made_of = engine.facts(paths.export)["student"] if paths.export.is_dir() else ""
     exported, pipeline = made_of == fingerprint(str(paths.student)), getattr(student, "pipeline", None)
     if not exported and not pipeline and hasattr(student, "graph"):
         raise UserError(
@@ -100,7 +101,7 @@ def lay_out_student(folder: Path, run: Run, repo: str) -> None:
 def push(folder: Path, repo: str, kind: str = "dataset") -> str:
     """Commit the folder's files to a repository of this kind and return where.
 
-    Tables that were published before and are no more are deleted.
+    Tables, or a student's weights, settings and export, that were published before and are no more are deleted.
     """
     token = get_token()
     if not token:
@@ -112,7 +113,7 @@ def push(folder: Path, repo: str, kind: str = "dataset") -> str:
             repo_id=repo,
             folder_path=folder,
             repo_type=kind,
-            delete_patterns="*.parquet",
+            delete_patterns="*.parquet" if kind == "dataset" else ["*.safetensors", "*.json", "onnx/*"],
             commit_message="Rows and card" if kind == "dataset" else "Student and card",
         )
     except Exception as error:  # which one depends on the HTTP client that the hub library is built on

@@ -16,7 +16,7 @@ def texts(replay: Replay | None, task: Task, rows: int, seed: int) -> list[str]:
     """
     if replay is None:
         return []
-    table = source.read(replay.file, "train", "method.replay.file")
+    table = source.read(replay.file, "train", "method.replay.file in params.yaml")
     if replay.column not in table:
         there = ", ".join(map(str, table.columns))
         raise UserError(f"method.replay: {replay.file} has no column `{replay.column}` (there: {there})")

@@ -45,7 +45,7 @@ def create(
     kept = folder / Path(gold).name
     if Path(gold).is_file() and kept.exists() and not filecmp.cmp(kept, gold, shallow=False):
         raise UserError(f"{kept} exists already and is another file: remove it, or give {gold} another name")
-    rows = source.read(gold, "train")
+    rows = source.read(gold, "train", "GOLD")
     task, section = _describe(name, gold, kind, columns, writes, rows)
     folder.mkdir(parents=True, exist_ok=True)
     if Path(gold).is_file():

@@ -19,20 +19,20 @@ from synthesis import UserError
 FORMATS = ".csv, .tsv, .jsonl, .json (each also .gz), .parquet"
 
 
-GOLD = "`gold.source` or `gold.test` of the task"
+GOLD = "`gold.source` or `gold.test` of the task in params.yaml"
 
 
 def read(source: str, split: str, key: str = GOLD) -> pd.DataFrame:
     """Read every column as it is, with the row's number in the file as index.
 
     `source` is a path, or `owner/name[:config]:split` of the hub, where `split` is the default for its last part. key:
-    the parameter that names it. Raises UserError for what is missing, empty, not UTF-8 or not readable, and for rows
-    that do not fit the header.
+    what names it. Raises UserError for what is missing, empty, not UTF-8 or not readable, and for rows that do not fit
+    the header.
     """
     if reader := _reader(source):
         frame = _read_file(Path(source), reader, key)
     elif Path(source).exists() or source.count("/") != 1:
-        raise UserError(f"{source}: {key} in params.yaml must be a {FORMATS} file or a hub id like owner/name")
+        raise UserError(f"{source}: {key} must be a {FORMATS} file or a hub id like owner/name")
     else:
         frame = _load_hub(source, split, key).to_pandas()
     if frame.empty:
@@ -74,7 +74,7 @@ def _reader(source: str):
 
 def _read_file(path: Path, reader, key: str) -> pd.DataFrame:
     if not path.is_file():
-        raise UserError(f"{path} does not exist: mend {key} in params.yaml")
+        raise UserError(f"{path} does not exist: mend {key}")
     try:
         return reader(path)
     # pandas' and pyarrow's parsers raise children of ValueError and OSError

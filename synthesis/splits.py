@@ -119,7 +119,7 @@ def unlabelled(task: Task, pool: pd.DataFrame, gold: pd.DataFrame, test: pd.Data
     """
     file, columns = task.settings.pool, list(task.pooled)
     if file:
-        raw, names = source.read(file, "train", f"task.{task.name}.pool"), task.settings.gold.columns
+        raw, names = source.read(file, "train", f"task.{task.name}.pool in params.yaml"), task.settings.gold.columns
         wanted = {column: names.get(column, column) for column in columns}
         if missing := [theirs for theirs in wanted.values() if theirs not in raw.columns]:
             raise UserError(f"{file} has no column `{missing[0]}` (there: {', '.join(map(str, raw.columns))})")

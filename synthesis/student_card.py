@@ -43,7 +43,7 @@ def render(run: Run, kept: Facts, repo: str, student: Student | None, exported: 
     asked = tuple(texts) if len(texts) > 1 else texts[0]
     pipeline = student and student.pipeline
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        metadata=_metadata(run, kept, repo, model, final, pipeline),
+        metadata=_metadata(run, kept, repo, model, final, exported and not pipeline),
         name=task.name,
         kind=task.kind,
         student=kept.student,
@@ -54,7 +54,8 @@ def render(run: Run, kept: Facts, repo: str, student: Student | None, exported: 
         pipeline=pipeline,
         exported=exported,
         example=repr(student and student.call(asked)),
-        onnx_example=repr(asked),
+        asked=repr(asked),
+        writes=kept.answer == "text",
         labelled=bool(kept.labels),
         calibration=final.get("calibration"),
         metric=task.metric,
@@ -91,7 +92,7 @@ def _settings(run: Run, ships: str):
     return run.student.changed(picked)
 
 
-def _metadata(run: Run, kept: Facts, repo: str, model: str, final: dict, pipeline: str | None) -> str:
+def _metadata(run: Run, kept: Facts, repo: str, model: str, final: dict, onnx: bool) -> str:
     """The YAML that the hub reads."""
     task, card = run.task, run.settings.card
     result = EvalResult(
@@ -108,7 +109,7 @@ def _metadata(run: Run, kept: Facts, repo: str, model: str, final: dict, pipelin
         license=card.student_license or "unknown",
         base_model=model if model.count("/") == 1 else None,
         pipeline_tag=task.category,
-        library_name="transformers" if pipeline else "onnx",
+        library_name="onnx" if onnx else "transformers",
         tags=["s3", "synthetic", kept.student],
         eval_results=[result],
     )

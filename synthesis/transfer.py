@@ -39,7 +39,7 @@ def read(task: Task, file: str, labels: list[str], where: str | None = None) -> 
     where: a column that is true for those that are taken. Raises UserError when a column is missing, a cell is no text,
     or a label unknown.
     """
-    theirs = source.read(file, "train", "method.transfer.file")
+    theirs = source.read(file, "train", "method.transfer.file in params.yaml")
     if where:
         theirs = theirs[chosen(theirs, file, where)]
     if missing := [column for column in task.fields if column not in theirs.columns]:

@@ -15,6 +15,7 @@ from synthesis.models.load import fingerprint
 from synthesis.publish import lay_out, lay_out_student
 from synthesis.report import recipe
 from synthesis.run import Run
+from synthesis.service.engine import FORMAT
 from synthesis.students import saved
 from synthesis.students.calibration import Calibration
 from tests.conftest import ROOT
@@ -84,7 +85,8 @@ class Hub(BaseHTTPRequestHandler):
     """As much of the hub as a commit of small files needs."""
 
     def do_GET(self):
-        self.respond([] if "/tree/" in self.path else {}, self.server.status)
+        there = [{"type": "file", "path": path, "oid": "", "size": 0} for path in self.server.there]
+        self.respond(there if "/tree/" in self.path else {}, self.server.status)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -113,7 +115,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub():
     server = HTTPServer(("127.0.0.1", 0), Hub)
-    server.seen, server.status = [], 200
+    server.seen, server.there, server.status = [], [], 200
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -148,6 +150,16 @@ def test_publish(repository, hub, tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: o/n: ") and len(done.stderr.splitlines()) == 1
     assert TOKEN not in done.stderr
+
+
+def test_what_an_earlier_student_left_does_not_stay_beside_it(repository, hub, tmp_path):
+    env = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path), "HF_TOKEN": TOKEN}
+    hub.there = [".gitattributes", "README.md", "LICENSE", "student.json", "probe.safetensors", "onnx/model.onnx"]
+    repository.command("publish", "reviews", "o/n", "--student", **env)
+    commit = next(body for path, _, body in hub.seen if path.startswith("/api/models/o/n/commit/"))
+    entries = [json.loads(line) for line in commit.splitlines()]
+    deleted = [entry["value"]["path"] for entry in entries if entry["key"] == "deletedFile"]
+    assert deleted == ["probe.safetensors", "onnx/model.onnx"]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +217,8 @@ def test_a_student_that_no_pipeline_loads(repository, inside, models, tmp_path):
     with pytest.raises(UserError, match=message):
         lay_out_student(tmp_path / "hub", run, "me/reviews")
     run.paths.export.mkdir()
-    files.write_json({"student": fingerprint(str(run.paths.student))}, run.paths.export / "export.json")
+    made_of = {"format": FORMAT, "student": fingerprint(str(run.paths.student))}
+    files.write_json(made_of, run.paths.export / "export.json")
     files.write_text("a folder of this machine", run.paths.export / "synthesis/__pycache__/engine.cpython-311.pyc")
     lay_out_student(tmp_path / "hub", run, "me/reviews")
     onnx = tmp_path / "hub/onnx"

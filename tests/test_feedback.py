@@ -79,6 +79,7 @@ def test_answers_and_pairs(side_by_side, tmp_path):
             "start": 25,
         },  # as the student had it
         {"context": context, "question": "Which town did she leave?", "answer": "Zell", "start": 44},
+        {"context": context, "question": "When did Anna leave?", "answer": "in 1860"},
         {"context": held.context, "question": "Of what is this?", "answer": held.answer, "start": held.answer_start},
     ]
     (tmp_path / "done.jsonl").write_text("".join(json.dumps(row, default=int) + "\n" for row in rows))
@@ -87,7 +88,7 @@ def test_answers_and_pairs(side_by_side, tmp_path):
     side_by_side.stage("gold", "adversarial_qa")
     new = gold(side_by_side, "adversarial_qa")["validation"].iloc[len(before["validation"]) :]
     assert new.answer_start.tolist() == [context.index("1860"), context.rindex("Zell")]
-    assert [list(answers) for answers in new.answers] == [["1860"], ["Zell"]]
+    assert [list(answers) for answers in new.answers] == [["1860", "in 1860"], ["Zell"]]
 
     before = gold(side_by_side, "rte")
     rows = [{"sentence1": context, "sentence2": f"Anna left {town}.", "label": label}
@@ -98,6 +99,13 @@ def test_answers_and_pairs(side_by_side, tmp_path):
     after = gold(side_by_side, "rte")
     assert after["validation"].label.tolist()[-2:] == ["entailment", "not_entailment"]
     assert after["test"].equals(before["test"])
+
+
+def test_a_file_of_no_known_format_is_told(reproduced, tmp_path, monkeypatch):
+    (tmp_path / "in.txt").write_text("text,label\na film,positive\n")
+    monkeypatch.chdir(reproduced.folder)
+    with pytest.raises(UserError, match=r"in\.txt: FILE must be a \.csv, "):
+        mine_feedback("reviews", tmp_path / "in.txt")
 
 
 @pytest.mark.parametrize(
@@ -114,6 +122,11 @@ def test_answers_and_pairs(side_by_side, tmp_path):
         ("body,label\na film,positive\n", [], "has no column `text` (there: body, label)"),
         ("text\na film\n", [], "say which one it is by --column label=NAME"),
         ("text,label\na film,positive\n", ["stars=label"], "task `reviews` has text, label"),
+        (
+            "text,label,p(negative),p(positive)\na film,positive,0.5,0.5\na dull film,negative,0.6,0.4\n",
+            [],
+            "column `label` is what was predicted, row by row",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(reproduced, tmp_path, monkeypatch, text, words, message):

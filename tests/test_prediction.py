@@ -223,11 +223,32 @@ def killer(real, calls: int):
 def test_an_export_of_another_student_is_refused(repository, tmp_path):
     write(tmp_path / "in.csv", [{"text": "fine"}])
     (repository.folder / "data/reviews/export").mkdir()
-    (repository.folder / "data/reviews/export/export.json").write_text('{"student": "of last week"}')
+    (repository.folder / "data/reviews/export/export.json").write_text('{"format": 2, "student": "of last week"}')
     told = refused(repository, "reviews", tmp_path / "in.csv", tmp_path / "out.csv", "--export")
     assert told == (
         "error: data/reviews/export is not of data/reviews/student as it is now: run `synthesis export reviews`\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "data/reviews/export/export.json is missing: `synthesis export` writes it"),
+        ("{", "data/reviews/export/export.json is broken: "),
+        ('{"format": 1}', "data/reviews/export is an export of another version: run `synthesis export` again"),
+    ],
+)
+def test_a_broken_export_is_told_by_all_who_read_it(repository, tmp_path, text, told):
+    write(tmp_path / "in.csv", [{"text": "fine"}])
+    file = repository.folder / "data/reviews/export/export.json"
+    file.parent.mkdir()
+    if text is not None:
+        file.write_text(text)
+    words = ["serve"], ["publish", "me/reviews", "--student"], ["predict", "in.csv", "out.csv", "--export"]
+    for command, *more in words:
+        more = [str(tmp_path / word) if word.endswith(".csv") else word for word in more]
+        done = repository.command(command, "reviews", *more, ok=False)
+        assert done.returncode == 1 and done.stderr.startswith(f"error: {told}") and done.stderr.count("\n") == 1
 
 
 def test_a_killed_run_goes_on_where_it_stopped(repository, tmp_path):
@@ -290,6 +311,7 @@ def test_an_interrupted_run_of_other_rows_is_not_gone_on_with(reproduced, tmp_pa
         ),
         (["reviews", "gone.csv", "out.csv"], "gone.csv does not exist"),
         (["reviews", "in.csv", "no/where/out.csv"], "the folder of"),
+        (["reviews", "in.csv", "taken.csv"], "taken.csv.parts cannot be made: File exists: name an OUTPUT elsewhere"),
         (["reviews", "in.csv", "folder.csv", "--force"], "folder.csv is a folder: name a file"),
         (["reviews", "in.txt", "out.csv"], "in.txt must be a .csv, .tsv, .jsonl (each also .gz) or .parquet file"),
         (["reviews", "in.csv", "in.csv"], "in.csv is the input"),
@@ -316,6 +338,7 @@ def test_what_is_wrong_is_one_line(reproduced, tmp_path, words, told):
         write(tmp_path / name, [{"text": "fine"}])
     (tmp_path / "in.txt").write_text("fine")
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "taken.csv.parts").write_text("a file")
     write(tmp_path / "other.csv", [{"id": 1, "body": "fine"}])
     (tmp_path / "empty.csv").write_text("text\n")
     (tmp_path / "broken.parquet").write_text("no table " * 100)
@@ -341,6 +364,16 @@ def test_csv_is_read_as_it_was_written(tmp_path_factory, rows):
     assert [list(record.cells.values()) for record in Table(path)] == rows
 
 
+@given(rows=st.lists(st.lists(st.text(st.sampled_from('a,"\r\n\t;')), min_size=2, max_size=2), min_size=1))
+@settings(derandomize=True, deadline=None, max_examples=40)
+def test_csv_is_written_as_it_was_read(tmp_path_factory, rows):
+    """Also where a cell holds nothing but a carriage return to be quoted for."""
+    path, names = tmp_path_factory.mktemp("csv") / "out.csv", ["a\rb", "c"]
+    table = Rows([dict(zip(names, row, strict=True)) for row in rows], writing.schema(None, names, {}))
+    writing.WRITERS[".csv"](table, path, True, False)
+    assert [record.cells for record in Table(path)] == table.rows
+
+
 @pytest.mark.parametrize("name", ["in.csv", "in.tsv", "in.jsonl"])
 @given(content=st.lists(st.sampled_from([b'"', b",", b"\n", b"\r", b"a", b"{", b'{"a":1}', b"\xff", b"\0", b"\t"])))
 @settings(derandomize=True, deadline=None, max_examples=40)
@@ -354,6 +387,16 @@ def test_no_bytes_break_the_reader(tmp_path_factory, name, content):
         return
     assert [record.row for record in records] == list(range(1, len(records) + 1))
     assert all((record.cells is None) == bool(record.problem) for record in records)
+
+
+def test_a_group_of_rows_of_parquet_is_not_read_at_once(tmp_path):
+    texts = [os.urandom(2_000).hex() for _ in range(8_000)]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "in.parquet", use_dictionary=False, row_group_size=8_000)
+    before, held = pa.total_allocated_bytes(), []
+    for record in Table(tmp_path / "in.parquet"):
+        held.append(pa.total_allocated_bytes() - before)
+        assert record.cells["text"] == texts[record.row - 1]
+    assert max(held) < 20_000_000 and len(held) == 8_000
 
 
 def test_a_row_of_empty_cells_is_a_row(tmp_path):

@@ -1,5 +1,7 @@
 """Tasks whose students write texts: gold rows, what sources mean, which answers are taken, and how texts are scored."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +87,12 @@ def test_any_source_and_text_are_compared(source, text):
     assert set(meanings.unsaid(source, text)) <= set(meaning.values)
     assert meanings.lost(source, source) == [] or meaning.form
     assert all(found in text for found in meanings.invented(source, text))
+
+
+def test_a_long_text_is_read_in_no_time():
+    started = time.perf_counter()
+    assert meanings.read("an article of many words " * 4_000).form == ""
+    assert time.perf_counter() - started < 2, "and not in a minute"
 
 
 @pytest.mark.parametrize(
@@ -182,8 +190,10 @@ def test_types_of_sources():
         "when was it built?",
         "who won",
         "The mill of Zell, which burned",
+        "The mill of Zell burned",
+        "Did it burn?",
     ]
-    types = ["2 triples", "1 triple", "2 acts", "GOODBYE", "when", "who", "text"]
+    types = ["2 triples", "1 triple", "2 acts", "GOODBYE", "when", "who", "text", "text", "other"]
     assert TASK.strata(pd.DataFrame({"source": sources})).tolist() == types
 
 

@@ -2,15 +2,21 @@
 
 import json
 import re
+import runpy
+import shutil
 
 import pandas as pd
 import pytest
 
 from synthesis import files as table
 from synthesis import params
+from synthesis.publish import lay_out_student
+from synthesis.run import Run
+from synthesis.students import saved
 from tests.conftest import commit, copied
 from tests.llm_server import Server
 from tests.people import facts
+from tests.test_generator import fresh, writers  # noqa: F401
 
 PLAIN = {"full": "{0} was born in {1} in {2}.", "other": "In {2}, {0} was born in {1}."}
 # What the server writes: of triples a sentence, of the request for another one another sentence.
@@ -138,6 +144,37 @@ def test_lineage_goes_back_to_the_gold_row(written):
     said = written.command("lineage", "round1-0").stdout
     assert "birthPlace" in said and "other words" in said and "came into the world" in said
     assert "chrf" in said
+
+
+def test_all_corrected_texts_of_a_source_become_references(written, tmp_path):
+    repository, source = copied(written, tmp_path), triples({"name": "New Man", "town": "Zell", "year": "1999"})
+    texts = ["New Man was born in Zell in 1999.", "In 1999, New Man was born in Zell."]
+    lines = "".join(json.dumps({"source": source, "text": text}) + "\n" for text in texts)
+    (tmp_path / "done.jsonl").write_text(lines)
+    said = repository.command("mine-feedback", "webnlg", str(tmp_path / "done.jsonl")).stdout
+    assert said.startswith("1 new gold rows to ")
+    repository.stage("gold", "webnlg")
+    new = table.read(repository.folder / "data/webnlg/gold/validation.parquet").iloc[-1]
+    assert (new.source, new.target, list(new.references)) == (source, texts[0], texts)
+
+
+@pytest.mark.parametrize("kind", ["bart", "llama", "gpt2"])
+def test_a_published_student_writes_as_its_card_says(written, writers, tmp_path, monkeypatch, kind):  # noqa: F811
+    repository, folder = copied(written, tmp_path / "copy"), tmp_path / "hub"
+    monkeypatch.chdir(repository.folder)
+    run, student = Run.of("webnlg"), fresh(writers[kind])
+    student.model.generation_config.min_new_tokens = 3  # or else a random one may say nothing
+    shutil.rmtree(run.paths.student)
+    saved.save(student, run.task, run.paths.student)
+    lay_out_student(folder, run, str(folder))
+    text = (folder / "README.md").read_text()
+    assert "library_name: transformers\n" in text
+    [code] = re.findall(r"(?s)```python\n(.*?)```", text)
+    *lines, last = code.strip().splitlines()
+    (tmp_path / "use.py").write_text("\n".join([*lines, f"said = {last}"]))
+    said = runpy.run_path(str(tmp_path / "use.py"))["said"]
+    said = said if isinstance(said, str) else said[0]["generated_text"]
+    assert said.strip() == student.predict(["A source."])[0][0] != ""
 
 
 def test_students_are_compared(written):

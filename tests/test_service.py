@@ -128,6 +128,12 @@ def test_answers_are_those_of_the_export(server, engine):
     assert np.allclose([one["score"] for one in raw], np.sort(engine.read(texts[:1])[0])[::-1], atol=1e-5)
 
 
+def test_it_runs_where_python_does_not_know_which_cores_are_its_own(folder, engine, monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")
+    answers = Engine(folder / "data/reviews/export").predict(["a fine film"])
+    assert np.array_equal(answers, engine.predict(["a fine film"]))
+
+
 def test_many_at_once_each_get_their_own(server, engine):
     texts = rows("classification", 70, 30).text.tolist()
     with ThreadPoolExecutor(32) as pool:

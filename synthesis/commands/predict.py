@@ -38,13 +38,13 @@ def predict(
 
     Example: synthesis predict reviews new.csv labelled.csv --column text=body
     """
-    from synthesis import files
     from synthesis.commands.new_task import renamed
     from synthesis.models.load import fingerprint
     from synthesis.prediction import run as prediction
     from synthesis.prediction.reading import Table, suffix
     from synthesis.prediction.writing import Output
     from synthesis.run import Run
+    from synthesis.service import engine
     from synthesis.service.answers import FORMS
     from synthesis.students import saved
 
@@ -57,7 +57,7 @@ def predict(
         )
     if exported and not folder.is_dir():
         raise UserError(f"{folder} is missing: `synthesis export {task}` writes it")
-    if exported and files.read_json(folder / "export.json")["student"] != fingerprint(str(run.paths.student)):
+    if exported and engine.facts(folder)["student"] != fingerprint(str(run.paths.student)):
         raise UserError(f"{folder} is not of {run.paths.student} as it is now: run `synthesis export {task}`")
     if suffix(input_).startswith(".jsonl") and not suffix(output).startswith(".jsonl"):
         raise UserError(f"{output} must be a .jsonl or .jsonl.gz file: rows of JSON may each have other keys")
@@ -73,12 +73,7 @@ def predict(
         "columns": [columns, list(new)],
     }
     written = Output(output, begun, force)
-    if exported:
-        from synthesis.service.engine import Engine
-
-        student = Engine(folder)
-    else:
-        student = saved.Calibrated(saved.load(folder, facts.student), facts)
+    student = engine.Engine(folder) if exported else saved.Calibrated(saved.load(folder, facts.student), facts)
     try:
         counts = prediction.predict(run.task, student, form, table, written, columns, new)
     except KeyboardInterrupt:

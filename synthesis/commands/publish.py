@@ -22,9 +22,9 @@ def publish(
     say --gold. A repository of the Hugging Face hub that does not exist is made, private until its owner changes that.
     The hub's token is that of `hf auth login`, or HF_TOKEN.
 
-    With --student it is a model repository: a fine-tuned classifier, which `transformers.pipeline` loads, or what
-    `synthesis export` wrote of another student; and a card that says how it was made, what it is worth, and what gold
-    rows and the teacher contributed.
+    With --student it is a model repository: a fine-tuned classifier or a student that writes, which transformers loads,
+    or another student, with what `synthesis export` wrote of it; and a card that says how it was made, what it is
+    worth, and what gold rows and the teacher contributed.
 
     Example: synthesis publish reviews me/reviews --dry-run
     """

@@ -21,16 +21,16 @@ def serve(
 
     Example: synthesis serve reviews --port 8080
     """
-    from synthesis import UserError, files
+    from synthesis import UserError
     from synthesis.models.load import fingerprint
     from synthesis.run import Run
 
     run = Run.of(task)
     if not run.paths.export.is_dir():
         raise UserError(f"{run.paths.export} is missing: `synthesis export {task}` writes it")
-    from synthesis.service import app
+    from synthesis.service import app, engine
 
-    made_of, student = files.read_json(run.paths.export / "export.json")["student"], run.paths.student
+    made_of, student = engine.facts(run.paths.export)["student"], run.paths.student
     if student.is_dir() and made_of != fingerprint(str(student)):
         print(f"warning: the export is not of {student} as it is now: run `synthesis export {task}`", file=sys.stderr)
     app.serve(run.paths.export, host, port, threads)

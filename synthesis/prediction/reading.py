@@ -203,7 +203,8 @@ def _jsonl(table: Table) -> Iterator[Record]:
 
 
 def _parquet(table: Table) -> Iterator[Record]:
-    with pyarrow.parquet.ParquetFile(table.path) as file:
+    # Not a whole group of rows at once, which may be the whole file.
+    with pyarrow.parquet.ParquetFile(table.path, buffer_size=2**20, pre_buffer=False) as file:
         table.schema, table.rows = file.schema_arrow, file.metadata.num_rows
         table.columns = table.check(table.schema.names)
         row = 0

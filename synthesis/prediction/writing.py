@@ -36,8 +36,8 @@ class Output:
     def __init__(self, path, begun: dict, force: bool):
         """begun: what the chunks depend on: those of an earlier run are used only if it is the same.
 
-        Raises UserError when the folder is missing, something would be overwritten that must not, or another process
-        writes here.
+        Raises UserError when the folder is missing or cannot be written, something would be overwritten that must not,
+        or another process writes here.
         """
         self.path, self.format = Path(path), suffix(path)
         self.rejected = self.path.with_name(f"{self.path.name}.rejected.jsonl")
@@ -58,7 +58,10 @@ class Output:
                 f"{self.parts} holds an interrupted run with another {other}: name another OUTPUT, or begin anew by "
                 "--force"
             )
-        self.parts.mkdir(exist_ok=True)
+        try:
+            self.parts.mkdir(exist_ok=True)
+        except OSError as error:  # a folder that may not be written, or a file of this name
+            raise UserError(f"{self.parts} cannot be made: {error.strerror}: name an OUTPUT elsewhere") from None
         self.lock = FileLock(f"{self.parts}/lock")
         try:
             self.lock.acquire(timeout=0)
@@ -122,9 +125,16 @@ def schema(own: pyarrow.Schema | None, columns: list[str], added: dict[str, type
     return pyarrow.schema([*fields, *(pyarrow.field(name, TYPES[kind]) for name, kind in added.items())])
 
 
+class _Lines(io.StringIO):
+    """What csv writes, but lines end with a line feed alone. Told to end them so, it would quote no carriage return."""
+
+    def write(self, line: str) -> int:
+        return super().write(line.removesuffix("\r\n") + "\n")
+
+
 def _write_csv(table: Rows, path: Path, first: bool, packed: bool, delimiter: str = ",") -> None:
-    text = io.StringIO()
-    lines = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    text = _Lines()
+    lines = csv.writer(text, delimiter=delimiter)
     if first:
         lines.writerow(table.schema.names)
     lines.writerows([_cell(row[column]) for column in table.schema.names] for row in table.rows)

@@ -36,6 +36,20 @@ def alike(lengths: list[int]) -> list[list[int]]:
     return groups
 
 
+def facts(folder) -> dict:
+    """What export.json says. Raises UserError when the folder holds no export, or one of another version."""
+    file = Path(folder) / "export.json"
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing: `synthesis export` writes it") from None
+    except ValueError as error:
+        raise UserError(f"{file} is broken: {error}: run `synthesis export` again") from None
+    if told.get("format") != FORMAT:
+        raise UserError(f"{folder} is an export of another version: run `synthesis export` again")
+    return told
+
+
 class Engine:
     """An exported student. It answers as the one that it was made of, whatever else is asked at the same time.
 
@@ -44,9 +58,8 @@ class Engine:
 
     def __init__(self, folder, threads: int | None = None):
         """Raises UserError when the folder holds no export, or one of another version."""
-        folder = Path(folder)
+        folder, self.facts = Path(folder), facts(folder)
         try:
-            self.facts = json.loads((folder / "export.json").read_text(encoding="utf-8"))
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 1  # a thread a batch: several threads would wait for each other
             options.log_severity_level = 3
@@ -59,9 +72,8 @@ class Engine:
         except Exception as error:  # onnxruntime and tokenizers raise kinds of their own, all for a broken file
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{folder} cannot be loaded: {reason}: run `synthesis export` again") from None
-        if self.facts.get("format") != FORMAT:
-            raise UserError(f"{folder} is an export of another version: run `synthesis export` again")
-        self.pool = ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # as on macOS
+        self.pool = ThreadPoolExecutor(threads or cores)
         self.tokenizer.no_padding()
         self.calibration = Calibration(self.facts["temperature"], self.facts["threshold"])
         self.form = FORMS[self.facts["answer"]](self.facts["labels"])

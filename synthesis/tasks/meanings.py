@@ -16,7 +16,7 @@ from synthesis.tasks.words import PART, caseless
 ACT = re.compile(
     r"(?P<act>[A-Za-z_]\w*)\((?:(?P<slot>[\w ]+?)\s*=\s*(?P<value>.*?)|[\w ]*)\)(?:;\s*(?=[A-Za-z_]\w*\()|\s*$)"
 )
-BEFORE_ACTS = re.compile(r"(?s).*(?:^|[\s|])acts:\s*")
+BEFORE_ACTS = re.compile(r"(?s)\A.*(?:^|[\s|])acts:\s*")
 TRIPLES, ACTS = "triples", "acts"
 # Values of slots that are true or false, or do not matter, are said in other words than their own.
 BINARY = {"true", "false", "yes", "no", "dontcare", "none", ""}

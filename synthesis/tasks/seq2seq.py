@@ -273,8 +273,10 @@ def _type(source: str) -> str:
         return meaning.names[0]
     if meaning.form:
         return f"{meaning.parts} {meaning.form if meaning.parts > 1 else meaning.form.rstrip('s')}"
-    asked = asking_word(source)
-    return asked if source.rstrip().endswith(QUESTION) or asking_word(" ".join(source.split()[:3])) == asked else "text"
+    if source.rstrip().endswith(QUESTION):
+        return asking_word(source)
+    begun = asking_word(" ".join(source.split()[:3]))
+    return "text" if begun == "other" else begun
 
 
 def _blank(value) -> bool:
