@@ -45,7 +45,7 @@ def test_corrected_predictions_are_mined_next(repository, tmp_path):
         "left out: 1 without a correction, 1 twice in the file, 2 the same with several labels in the file, "
         "1 in conflict with a gold row, 1 known already, 1 of test, or with something of it",
         f"conflict: {done} row 5: `{flipped(right['validation'])}`, and gold has `{right['validation']}`",
-        "2 new gold rows to data/gold/reviews/feedback.jsonl: `dvc repro` takes them into validation",
+        "new gold rows: 2, in data/gold/reviews/feedback.jsonl; `dvc repro` takes them into validation",
     ]
     assert "gold@reviews" in repository.stale()
     repository.stage("gold", "reviews")
@@ -84,7 +84,7 @@ def test_answers_and_pairs(side_by_side, tmp_path):
     ]
     (tmp_path / "done.jsonl").write_text("".join(json.dumps(row, default=int) + "\n" for row in rows))
     told = mine(side_by_side, "adversarial_qa", tmp_path / "done.jsonl").stdout
-    assert told.startswith("left out: 1 with something of a selection row\n2 new gold rows to ")
+    assert told.startswith("left out: 1 with something of a selection row\nnew gold rows: 2, in ")
     side_by_side.stage("gold", "adversarial_qa")
     new = gold(side_by_side, "adversarial_qa")["validation"].iloc[len(before["validation"]) :]
     assert new.answer_start.tolist() == [context.index("1860"), context.rindex("Zell")]
@@ -94,7 +94,7 @@ def test_answers_and_pairs(side_by_side, tmp_path):
     rows = [{"sentence1": context, "sentence2": f"Anna left {town}.", "label": label}
             for town, label in (("Zell", "entailment"), ("Brenna", "not_entailment"))]  # fmt: skip
     pd.DataFrame(rows).to_parquet(tmp_path / "done.parquet")
-    assert mine(side_by_side, "rte", tmp_path / "done.parquet").stdout.startswith("2 new gold rows to ")
+    assert mine(side_by_side, "rte", tmp_path / "done.parquet").stdout.startswith("new gold rows: 2, in ")
     side_by_side.stage("gold", "rte")
     after = gold(side_by_side, "rte")
     assert after["validation"].label.tolist()[-2:] == ["entailment", "not_entailment"]

@@ -322,6 +322,10 @@ def test_an_interrupted_run_of_other_rows_is_not_gone_on_with(reproduced, tmp_pa
         ),
         (["reviews", "in.csv", "out.csv", "--column", "body=text"], "--column body: task `reviews` reads text"),
         (["reviews", "in.csv", "out.csv", "--column", "text"], "write OURS=THEIRS"),
+        (
+            ["reviews", "in.csv", "out.csv", "--column", "text=a", "--column", "TEXT=b"],
+            "--column TEXT=b: `TEXT` is called `a` already: name it once",
+        ),
         (["reviews", "in.csv", "out.csv", "--export"], "data/reviews/export is missing: `synthesis export reviews`"),
         (["reviews", "empty.csv", "out.csv"], "empty.csv has no rows"),
         (["reviews", "broken.parquet", "out.csv"], "broken.parquet cannot be read"),

@@ -152,7 +152,7 @@ def test_all_corrected_texts_of_a_source_become_references(written, tmp_path):
     lines = "".join(json.dumps({"source": source, "text": text}) + "\n" for text in texts)
     (tmp_path / "done.jsonl").write_text(lines)
     said = repository.command("mine-feedback", "webnlg", str(tmp_path / "done.jsonl")).stdout
-    assert said.startswith("1 new gold rows to ")
+    assert said.startswith("new gold rows: 1, in ")
     repository.stage("gold", "webnlg")
     new = table.read(repository.folder / "data/webnlg/gold/validation.parquet").iloc[-1]
     assert (new.source, new.target, list(new.references)) == (source, texts[0], texts)

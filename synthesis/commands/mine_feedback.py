@@ -42,7 +42,7 @@ def mine_feedback(
     gold, labels = run.gold(), files.read_json(run.paths.labels)
     kept, _ = feedback.fresh(run.task, labels, gold)
     gold["validation"] = pd.concat([gold["validation"], kept])  # what no run has taken in so far
-    mined = feedback.mine(run.task, file, dict(map(renamed, column or [])), labels, gold)
+    mined = feedback.mine(run.task, file, renamed(column), labels, gold)
     if mined.left_out:
         print("left out: " + ", ".join(f"{count:,} {reason}" for reason, count in mined.left_out.items()))
     for conflict in mined.conflicts[:SHOWN]:
@@ -53,4 +53,4 @@ def mine_feedback(
         print("no new gold rows")
         return
     written = feedback.add(run.task, mined.rows)
-    print(f"{len(mined.rows):,} new gold rows to {written}: `dvc repro` takes them into validation")
+    print(f"new gold rows: {len(mined.rows):,}, in {written}; `dvc repro` takes them into validation")

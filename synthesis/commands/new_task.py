@@ -46,7 +46,7 @@ def new_task(
 
     from synthesis import scaffold
 
-    columns = dict(map(renamed, column or []))
+    columns = renamed(column)
     task, rows, prompts = scaffold.create(name, gold, kind, columns, writes)
     print(f"task `{name}`: {rows} gold rows, {', '.join(task.fields)}\nNow edit")
     print(f"  {prompts}/*.md  say what your texts are")
@@ -61,9 +61,13 @@ def new_task(
     print(f"  git add data/gold/{name} prompts/{name} params.yaml")
 
 
-def renamed(word: str) -> tuple[str, str]:
-    """What a file calls one of our columns. Raises UserError for what is not OURS=THEIRS."""
-    ours, _, theirs = word.partition("=")
-    if not theirs:
-        raise UserError(f"--column {word}: write OURS=THEIRS, such as text=body")
-    return ours.lower(), theirs
+def renamed(words: list[str] | None) -> dict[str, str]:
+    """What a file calls our columns, by words OURS=THEIRS. Raises UserError for other words, and for a column twice."""
+    names = {}
+    for word in words or []:
+        ours, _, theirs = word.partition("=")
+        if not theirs:
+            raise UserError(f"--column {word}: write OURS=THEIRS, such as text=body")
+        if names.setdefault(ours.lower(), theirs) != theirs:
+            raise UserError(f"--column {word}: `{ours}` is called `{names[ours.lower()]}` already: name it once")
+    return names

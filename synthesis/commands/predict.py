@@ -64,7 +64,7 @@ def predict(
     if output.resolve() == input_.resolve():
         raise UserError(f"{output} is the input: name another file")
     table, form = Table(input_), FORMS[facts.answer](facts.labels)
-    columns = prediction.named(run.task, table, dict(map(renamed, column or [])))
+    columns = prediction.named(run.task, table, renamed(column))
     new = prediction.added(table, form.columns, prefix)
     status = input_.stat()
     begun = {
