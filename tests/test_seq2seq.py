@@ -219,11 +219,27 @@ def reason(of: seq2seq.Task, text: str, **slots) -> str | None:
         ("Alan Bean was born in Wheeler.", "values lost"),
         ("Alan Bean was born in Wheeler in 1932, near Dallas.", "values invented"),
         (TRIPLES, "target equals its source"),
+        (f"{TRIPLES}.", "target equals its source"),
+        (f"{TRIPLES} and more", "target in the form of its source"),
+        ("Alan_Bean was born in Wheeler in 1932.", "target in the form of its source"),
         ('"Alan Bean, 1932, Wheeler', "stray quote"),
     ],
 )
 def test_targets(text, told):
     assert reason(TASK, text, source=TRIPLES) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Rome (the city) at 7? Which date?", None),
+        ("OFFER(city) Rome 7", "target in the form of its source"),
+        ("The city = Rome, at 7.", "target in the form of its source"),
+        ("The first_city is Rome, at 7.", "target in the form of its source"),
+    ],
+)
+def test_targets_of_acts(text, told):
+    assert reason(TASK, text, source="OFFER(city = Rome); OFFER(time = 7); REQUEST(date)") == told
 
 
 def test_a_target_is_no_copy_of_what_the_prompt_shows():

@@ -18,6 +18,8 @@ ACT = re.compile(
 )
 BEFORE_ACTS = re.compile(r"(?s)\A.*(?:^|[\s|])acts:\s*")
 TRIPLES, ACTS = "triples", "acts"
+JOINED = r"[^\W_]_[^\W_]"  # how both join the words of a name
+NOTATION = {TRIPLES: re.compile(rf"\s\|\s|&&|{JOINED}"), ACTS: re.compile(rf"\b[A-Z][A-Z_]+\(|\w = \w|{JOINED}")}
 # Values of slots that are true or false, or do not matter, are said in other words than their own.
 BINARY = {"true", "false", "yes", "no", "dontcare", "none", ""}
 ASKED = {"intent"}  # slots whose values name a thing to do and are never said either: FindRestaurants
@@ -103,6 +105,12 @@ def invented(source: str, text: str) -> list[str]:
     found = [number for number in NUMBER.findall(text) if not _numbers(number) & numbers]
     found += [name for name in _names(text) if not (_hints(name) & there or DATES.fullmatch(_plain(name)))]
     return list(dict.fromkeys(found))
+
+
+def noted(source: str, text: str) -> bool:
+    """Whether a text has marks of the form that its source is written in, and so copies a part of it."""
+    form = read(source).form
+    return bool(form and NOTATION[form].search(text))
 
 
 def _hints(text: str) -> set[str]:

@@ -170,6 +170,7 @@ class Task(base.Task):
             ("no target" if not target else None)
             or ("several targets" if len(self.writes) > 1 and ARROW.search(target) else None)
             or copied(target, source, "target equals its source")
+            or ("target in the form of its source" if meanings.noted(source, target) else None)
             or self._repeated(row, slots, "equals the row that it should extrapolate")
             or next(filter(None, (self._repeated(row, one, "equals an example") for one in shown[1:])), None)
             or stray_quote(target)
