@@ -278,5 +278,7 @@ def test_the_command_line_is_quiet_but_for_its_answer(path):
 
     done = run("info")
     assert done.returncode == 0 and done.stderr == "" and json.loads(done.stdout)["entries"] == 0
+    done = run("prune", "--older-than", "-30")
+    assert done.returncode and "--older-than" in done.stderr and "deleted" not in done.stderr, "it would be all of them"
     done = run("import", "missing.jsonl")
     assert done.returncode == 1 and done.stderr.startswith("error: missing.jsonl") and done.stderr.count("\n") == 1

@@ -26,7 +26,7 @@ def info() -> None:
 @app.command()
 def prune(
     older_than: Annotated[
-        float | None, Option(metavar="DAYS", help="Those that were not used for so many days.")
+        float | None, Option(metavar="DAYS", min=0, help="Those that were not used for so many days.")
     ] = None,
     model: Annotated[str | None, Option(metavar="NAME", help="Those that this model wrote.")] = None,
 ) -> None:
