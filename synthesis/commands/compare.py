@@ -33,7 +33,11 @@ def compare(
         Option("--ratios", help="Instead: the metric and tests of language by method.ratio, runs of a seed as one."),
     ] = False,
     out: Annotated[
-        str | None, Option(metavar="PREFIX", help="Write PREFIX.md, PREFIX.csv and PREFIX.png as well.")
+        str | None,
+        Option(
+            metavar="PREFIX",
+            help="Write PREFIX.md and PREFIX.png as well, and but for --worth and --ratios PREFIX.csv.",
+        ),
     ] = None,
 ) -> None:
     """Compare arms: what each is worth on test, and what it cost.
