@@ -269,6 +269,9 @@ def test_a_bad_import_is_told_by_line_and_changes_nothing(path, tmp_path, change
     with pytest.raises(UserError, match=r"answers\.jsonl:2"):
         command.take(file)
     assert look(0) is None
+    (tmp_path / "broken.jsonl.gz").write_bytes(b"no gzip")
+    with pytest.raises(UserError, match=r"^\S*broken\.jsonl\.gz: Not a gzipped file"):
+        command.take(tmp_path / "broken.jsonl.gz")
 
 
 def test_the_command_line_is_quiet_but_for_its_answer(path):
