@@ -15,6 +15,7 @@ import yaml
 from dvc.utils.hydra import to_hydra_overrides
 
 from synthesis import UserError
+from synthesis.commands import study as command
 from synthesis.comparison import study
 from synthesis.comparison.experiment import Experiment, _hydra
 from tests.conftest import LOCAL, ROOT, Repository
@@ -93,6 +94,11 @@ def test_every_arm_of_every_study_has_parameters_that_fit(name):
     for task in content["task"]:
         for arm in study.load(name).expand(task, {}, {}):
             study.override(content, arm.overrides(lambda _: ACCEPTED["s3"]), arm.name)
+
+
+def test_the_example_of_the_command_names_arms_that_there_are():
+    name, named = re.search(r"Example: synthesis study (\w+) .*--arms (\S+)", command.study.__doc__).groups()
+    study.choose(study.load(name).expand("reviews", {}, {}), named.split(","))
 
 
 def test_chosen_arms_bring_those_that_they_need(write):

@@ -29,7 +29,7 @@ def study(
     Each arm is an experiment TASK-ARM in a folder of its own, so that the workspace stays as it is; what arms have in
     common runs once. Stop at any time: the same command goes on, and does not repeat an arm that is finished.
 
-    Example: synthesis study arms --task reviews --set student.kind=finetune --arms goldgen,gold
+    Example: synthesis study arms --task reviews --set student.kind=finetune --arms goldgen,mined-gold
     """
     import yaml
 
