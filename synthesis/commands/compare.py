@@ -24,7 +24,10 @@ def compare(
     spread: Annotated[
         bool, Option("--spread", help="Also how much the arms differ, beside what chance alone would make.")
     ] = False,
-    budgets: Annotated[bool, Option("--budgets", help="Also the metric by gold budget and by method.learn.")] = False,
+    budgets: Annotated[
+        bool,
+        Option("--budgets", help="Also the metric by gold budget, a line for each name before it or method.learn."),
+    ] = False,
     worth: Annotated[
         bool, Option("--worth", help="Instead: what ships beside gold rows alone, by the number of gold rows.")
     ] = False,

@@ -131,6 +131,12 @@ class Arm:
     def name(self) -> str:
         return self.final.name
 
+    @property
+    def method(self) -> str:
+        """What differs but for the budget: the name before it, as a study's `generate-50`; else what is learned."""
+        name = self.name.removeprefix(f"{self.final.task.name}-")
+        return name.removesuffix(f"-{self.budget}") if name.endswith(f"-{self.budget}") else self.learn
+
 
 def read(revision: Revision, name: str) -> Arm:
     """The arm of task `name`. Raises UserError for a revision that does not run the task or lacks its files."""
