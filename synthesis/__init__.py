@@ -12,5 +12,10 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 warnings.filterwarnings("ignore", "The least populated class", UserWarning)
 
 
+def cores() -> int:
+    """How many cores this process may use. macOS does not say, and there they are all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class UserError(Exception):
     """Something that the user can mend. The message is one line: what is wrong, where, and the way out."""

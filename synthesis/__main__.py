@@ -51,7 +51,8 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except typer.TyperException as error:  # wrong usage
-        sys.exit(f"error: {error.format_message().rstrip('.')}: see `{error.ctx.command_path} --help`")
+        command = error.ctx.command_path if error.ctx else "synthesis COMMAND"  # none for an option without a value
+        sys.exit(f"error: {error.format_message().rstrip('.')}: see `{command} --help`")
     sys.exit("stopped" if code == INTERRUPTED else 0)
 
 

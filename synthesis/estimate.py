@@ -145,7 +145,7 @@ class Estimate:
             run, reasons = seeding.plain(run), reasons.head(0)
         planned = min(count, self.run.settings.seed_rows)  # of more, these are examples
         requests = plans.seed(run, self.labels, reasons, self.contexts, self.examples(), planned).requests
-        many = round(len(requests) * count / planned) if self.rows else None
+        many = round(len(requests) * count / max(planned, 1)) if self.rows else None
         return self.line("seed", requests, many, assumed=assumed or bool(self.rows))
 
     def extrapolate(self, q: int) -> Line:

@@ -11,17 +11,13 @@ ROWS = 10  # that know nothing, counted besides: a few rows say little
 TURNS = 200  # of the fixed point
 
 
-def frequency(said: list[str], labels: list[str]) -> np.ndarray:
-    """How much of these rows each label is; one row of each is counted besides."""
+def weights(shares: np.ndarray, said: list[str], labels: list[str]) -> np.ndarray:
+    """What to weigh each label's probability by, (labels,). shares: (rows, labels), of which rows without a number are
+    left out. said: labels of rows, which tell how frequent each is; one row of each is counted besides."""
     counts = np.array([said.count(label) + 1 for label in labels], float)
-    return counts / counts.sum()
-
-
-def weights(shares: np.ndarray, frequent: np.ndarray) -> np.ndarray:
-    """What to weigh each label's probability by. shares: (rows, labels), of which rows without a number are left out.
-    frequent: how much of all rows each label is, above 0."""
+    frequent = counts / counts.sum()
     known = shares[np.isfinite(shares).all(axis=1)]
-    known = np.vstack([known, np.full((ROWS, len(frequent)), 1 / len(frequent))])
+    known = np.vstack([known, np.full((ROWS, len(labels)), 1 / len(labels))])
     weight = frequent.copy()
     for _ in range(TURNS):
         weight *= frequent / righted(known, weight).mean(axis=0)

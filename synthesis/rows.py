@@ -12,7 +12,7 @@ import pandas as pd
 
 from synthesis import files, lists
 from synthesis.filters import sift
-from synthesis.leaning import frequency, righted, weights
+from synthesis.leaning import righted, weights
 from synthesis.params import Asking
 from synthesis.run import Run
 from synthesis.tasks.base import Task
@@ -223,7 +223,7 @@ def likeliest(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str])
     task, left = run.task, rows.rejected == ""
     requests = plans.verification(run, rows[left].to_dict("records"), labels)
     shares = teacher.likelihoods(requests, task.words(labels))
-    shares = righted(shares, weights(shares, frequency(rows.label[left].tolist(), labels)))
+    shares = righted(shares, weights(shares, rows.label[left].tolist(), labels))
     known, asked = np.isfinite(shares).all(axis=1), rows.index[left]
     found = pd.Series([labels[row.argmax()] for row in shares[known]], index=asked[known], dtype=object)
     wrong = found.index[found != rows.label[asked[known]]]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from synthesis import UserError, files
-from synthesis.leaning import frequency, righted, weights
+from synthesis.leaning import righted, weights
 from synthesis.rows import Writing, table
 from synthesis.run import Run
 from synthesis.teacher import plans
@@ -122,7 +122,7 @@ class Labelling(Writing):
 
     def __init__(self, run: Run, plan: Plan, count: int, labels: list[str], gold: list[str], *others):
         super().__init__(run, plan, 0, *others)
-        self.frequent, self.weights = frequency(gold, labels), None
+        self.gold, self.weights = gold, None
         self.labels, self.wanted, self.most = labels, min(count, len(plan.rows)), len(plan.rows)
 
     def write(self, turn: list[int]) -> pd.DataFrame:
@@ -140,7 +140,7 @@ class Labelling(Writing):
             confidence = np.full(len(rows), np.nan)
         else:
             shares = self.teacher.likelihoods(requests, task.words(self.labels))
-            self.weights = weights(shares, self.frequent) if self.weights is None else self.weights
+            self.weights = weights(shares, self.gold, self.labels) if self.weights is None else self.weights
             shares = righted(shares, self.weights)
             labels, confidence = [self.labels[row.argmax()] for row in shares], shares.max(axis=1)
             too_long = [None if known else "prompt too long" for known in np.isfinite(confidence)]

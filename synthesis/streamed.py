@@ -8,7 +8,6 @@ apart, some at a time. No process holds the texts of more than a batch, or of su
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthesis import files
+from synthesis import cores, files
 from synthesis.filters import held_out
 from synthesis.filters.grams import BANDS, bands
 from synthesis.filters.near_duplicates import twins
@@ -61,7 +60,7 @@ def sift(run: Run, new: Path, old: list[Path]) -> Iterator[pd.DataFrame]:
     with (
         tempfile.TemporaryDirectory() as folder,
         (Path(folder) / "keys").open("wb+") as keys,
-        ProcessPoolExecutor(_processes(), context, _begin, (run, gold)) as pool,
+        ProcessPoolExecutor(cores(), context, _begin, (run, gold)) as pool,
     ):
         at = 0
         for paths, look in ((old, _hash), ([new], _look)):
@@ -260,11 +259,7 @@ def _hashes(texts: list[str]) -> np.ndarray:
 def _ahead(pool: ProcessPoolExecutor, function: Callable, items: Iterator) -> Iterator:
     """The results for the items, in their order, with little more than each process has at hand under way."""
     items = iter(items)
-    waiting = deque(pool.submit(function, item) for item in islice(items, 2 * _processes()))
+    waiting = deque(pool.submit(function, item) for item in islice(items, 2 * cores()))
     while waiting:
         yield waiting.popleft().result()
         waiting.extend(pool.submit(function, item) for item in islice(items, 1))
-
-
-def _processes() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

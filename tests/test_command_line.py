@@ -47,6 +47,12 @@ def test_what_takes_long_to_load_is_not_loaded_for_help():
         (["lineage"], "error: Missing argument 'ROW': see `synthesis lineage --help`"),
         (["compare", "main", "--bugdets"], "error: No such option: --bugdets"),
         (["store", "prune", "--older-than", "x"], "error: Invalid value for '--older-than'"),
+        (
+            ["tune", "reviews", "--export"],
+            "error: Option '--export' requires an argument: see `synthesis COMMAND --help`",
+        ),
+        (["store", "export", "."], "error: Invalid value for 'FILE': file '.' is a directory"),
+        (["store", "import", "."], "error: Invalid value for 'FILE': file '.' is a directory"),
         (["store", "prune"], "error: say which answers to delete"),
         (["estimate", "nonsense"], "error: params.yaml has no task `nonsense`"),
     ],

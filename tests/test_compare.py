@@ -175,7 +175,11 @@ def test_lines_by_budget():
     named = {name: {budget: one.name for budget, one in line.items()} for name, line in lines.items()}
     assert named == {GOLD: {100: GOLD, 500: GOLD}, "synthetic": {100: "a", 500: "c"}, "both": {100: "b"}}
     assert len(contest.budget_table(lines)) == 4
-    with pytest.raises(UserError, match="b and d both learn `both` from 100 gold rows"):
+    studied = [arm(f"t-{way}-{budget}", budget, "both") for budget in (50, 100) for way in ("untuned", "generate")]
+    assert {name: list(line) for name, line in contest.budget_lines(studied).items()} == {
+        GOLD: [50, 100], "untuned": [50, 100], "generate": [50, 100]
+    }, "as the arms of a study are called"  # fmt: skip
+    with pytest.raises(UserError, match="b and d are both `both` with 100 gold rows"):
         contest.budget_lines([*arms, arm("d", 100, "both")])
 
 
@@ -271,7 +275,7 @@ def test_errors_are_one_line_with_the_way_out(inside):
     assert "main does not run task `rte` (`tasks` there: reviews)" in refused("main", "--task", "rte")
     assert "main~1: data/reviews/predictions.parquet was not made: run `dvc exp run`" in refused("main", "main~1")
     assert "--spread needs at least two revisions" in refused("main", "--spread")
-    assert "main and two both learn `synthetic` from 120" in refused("main", "two", "--budgets")
+    assert "main and two are both `synthetic` with 120" in refused("main", "two", "--budgets")
 
     file = inside.folder / "data/reviews/predictions.parquet"
     answers = files.read(file)

@@ -168,13 +168,23 @@ def test_no_text_is_too_odd(asker, words):
 
 def test_same_bytes_in_any_number_of_processes(corpus, monkeypatch, loaded):
     monkeypatch.setattr(texts, "BATCH", 200)  # several batches of these few texts
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     tables = []
-    for processes in (1, 2):
+    for processes in (1, None):
         rows, metrics = collect(Corpus(source=str(corpus), processes=processes), checks.HeldOut())
         tables.append((rows.to_csv(), metrics))
     assert tables[0] == tables[1]
     rows, metrics = collect(Corpus(source=str(corpus), processes=1, pairs=5), checks.HeldOut())
     assert metrics["pairs"] == 5 and metrics["texts"] < len(TEXTS), "no more is read than is needed"
+
+
+def test_a_long_text_that_is_parsed_in_several_batches_counts_once(tmp_path, monkeypatch, loaded):
+    monkeypatch.setattr(texts, "PIECE", 120)
+    monkeypatch.setattr(texts, "BATCH", 200)
+    (tmp_path / "book.txt").write_text(" ".join(TEXTS))
+    _, metrics = collect(Corpus(source=str(tmp_path), processes=1), checks.HeldOut())
+    assert metrics["texts"] == 1 and metrics["sentences"] > 10
 
 
 def test_pairs_of_other_sentences_that_share_the_answer(corpus, loaded):
@@ -269,7 +279,9 @@ def test_long_texts_in_pieces(text):
         ("corpus.csv", "", "it is empty"),
         ("corpus.csv", "text\n", "has no texts"),
         ("corpus.csv", "body\nA text.\n", "no column `text`, only body"),
-        ("corpus.csv", 'text\n"A text.\n', "cannot be read"),
+        ("corpus.csv", 'text\n"A text.\n', "unbalanced quotes .*: a cell with quotes stands in quotes"),
+        ("corpus.csv", "id,text\n1,One,,\n2,Two, three.\n", "row 2 has not as many fields as the header"),
+        ("corpus.tsv", "text\tid\nOne.\n", "row 1 has not as many fields as the header"),
         ("corpus.tsv", b"text\n\xff\xfe\n", "not UTF-8"),
         ("corpus.jsonl", '{"text": 1}\n', "line 1: `text` is int, not a text"),
         ("corpus.jsonl", '{"text": "a"}\n{', "line 2 is not JSON"),

@@ -22,7 +22,7 @@ class Planted:
     def __init__(self, ratio: float, seed: int, right: int, language: int, arm: str = "ratio", rows: int = ROWS):
         """right: so many answers of the test are right. language: so many of 40 items are, of 30 before."""
         self.name, self.seed = f"webquestions-{arm}-{ratio:g}-{seed}", seed
-        self.params = {"method": {"ratio": ratio}, "seed": seed, "tasks": ["webquestions"],
+        self.params = {"method": {"ratio": ratio, "learn": "mix"}, "seed": seed, "tasks": ["webquestions"],
                        "task": {"webquestions": TASK.settings.model_dump()}}  # fmt: skip
         told = pd.DataFrame({"id": [f"test-{row}" for row in range(rows)], "split": "test", "seed": 0})
         told["references"], told["predicted"] = [["yes"]] * rows, ["yes"] * right + ["no"] * (rows - right)
@@ -78,9 +78,27 @@ def test_runs_without_tests_of_language(tmp_path):
     ratios.picture(arms, task, tmp_path / "ratios.png")
 
 
+def test_runs_of_which_one_took_no_test_of_language_and_one_was_asked_for_fewer_items(tmp_path):
+    runs = [Planted(0, 13, 20, 30), Planted(0, 14, 20, 25), Planted(0.5, 13, 20, 30)]
+    runs[1].tables[PATHS.harm] = runs[1].tables[PATHS.harm].head(20)
+    runs[1].tables[PATHS.untrained] = runs[1].tables[PATHS.untrained].head(20)
+    arms, task = ratios.compare(runs, "webquestions")
+    assert arms[0].right("lambada", "after").tolist() == [[1, 1]] * 20
+    runs[2].jsons[PATHS.metrics / "harm.json"] = {}
+    arms, task = ratios.compare(runs, "webquestions")
+    assert "lambada" not in "".join(ratios.table(arms, task))
+    ratios.picture(arms, task, tmp_path / "ratios.png")
+
+
 def test_runs_with_other_tests_are_refused():
-    with pytest.raises(UserError, match=r"--ratios: the runs took different tests"):
-        ratios.compare([Planted(0, 13, 20, 30), Planted(0.5, 13, 20, 30, rows=50)], "webquestions")
+    fewer, other, none = Planted(0.5, 13, 20, 30, rows=50), Planted(0.5, 13, 20, 30), Planted(0.5, 13, 20, 30)
+    other.tables[PATHS.final_predictions]["references"] = [["no"]] * ROWS
+    for run in (fewer, other):
+        with pytest.raises(UserError, match=r"--ratios: the runs took different tests"):
+            ratios.compare([Planted(0, 13, 20, 30), run], "webquestions")
+    none.params["method"] = {"learn": "best"}
+    with pytest.raises(UserError, match=r"--ratios: webquestions-ratio-0.5-13 learns `best` and has no ratio"):
+        ratios.compare([none], "webquestions")
 
 
 def test_scores_of_an_arm_stand_row_by_row():

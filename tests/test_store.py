@@ -269,6 +269,9 @@ def test_a_bad_import_is_told_by_line_and_changes_nothing(path, tmp_path, change
     with pytest.raises(UserError, match=r"answers\.jsonl:2"):
         command.take(file)
     assert look(0) is None
+    (tmp_path / "broken.jsonl.gz").write_bytes(b"no gzip")
+    with pytest.raises(UserError, match=r"^\S*broken\.jsonl\.gz: Not a gzipped file"):
+        command.take(tmp_path / "broken.jsonl.gz")
 
 
 def test_the_command_line_is_quiet_but_for_its_answer(path):
@@ -278,5 +281,7 @@ def test_the_command_line_is_quiet_but_for_its_answer(path):
 
     done = run("info")
     assert done.returncode == 0 and done.stderr == "" and json.loads(done.stdout)["entries"] == 0
+    done = run("prune", "--older-than", "-30")
+    assert done.returncode and "--older-than" in done.stderr and "deleted" not in done.stderr, "it would be all of them"
     done = run("import", "missing.jsonl")
     assert done.returncode == 1 and done.stderr.startswith("error: missing.jsonl") and done.stderr.count("\n") == 1

@@ -15,6 +15,7 @@ import yaml
 from dvc.utils.hydra import to_hydra_overrides
 
 from synthesis import UserError
+from synthesis.commands import study as command
 from synthesis.comparison import study
 from synthesis.comparison.experiment import Experiment, _hydra
 from tests.conftest import LOCAL, ROOT, Repository
@@ -93,6 +94,11 @@ def test_every_arm_of_every_study_has_parameters_that_fit(name):
     for task in content["task"]:
         for arm in study.load(name).expand(task, {}, {}):
             study.override(content, arm.overrides(lambda _: ACCEPTED["s3"]), arm.name)
+
+
+def test_the_example_of_the_command_names_arms_that_there_are():
+    name, named = re.search(r"Example: synthesis study (\w+) .*--arms (\S+)", command.study.__doc__).groups()
+    study.choose(study.load(name).expand("reviews", {}, {}), named.split(","))
 
 
 def test_chosen_arms_bring_those_that_they_need(write):
@@ -270,9 +276,22 @@ def test_an_arm_that_fails_stops_the_study(fresh):
         (["arms", "--arms", "s4"], "the study has no arm `s4` (there: s3, no-extrapolation,"),
         (["arms", "--each", "budget=3"], "the study has no list `budget` (there: transfer)"),
         (["arms", "--task", "nonsense"], "params.yaml has no task `nonsense`"),
+        (["arms", "--set", "seed=[1"], "a value of --set or --each is not YAML: while parsing a flow sequence"),
+        (["arms", "--each", "transfer=["], "a value of --set or --each is not YAML: while parsing"),
+        (["budgets", "--each", "budget="], "no arm is left, as their lists are empty"),
+        (["ratio"], "study ratio: no arm is left, as tasks of kind classification have no texts"),
     ],
 )
 def test_wrong_words_are_refused_before_anything_runs(fresh, words, message):
     done = fresh.command("study", *words, ok=False)
     assert done.returncode == 1 and message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_count_from_an_arm_that_is_left_out_is_refused(fresh):
+    (fresh.folder / "studies/mine.yaml").write_text(
+        "what: w\narms:\n  - {name: a, what: w}\n  - {name: b, what: w, needs: texts}\n"
+        "  - {name: c, what: w, set: {'task.{task}.seed_rows': {as_many_as: b}}}\n"
+    )
+    done = fresh.command("study", "mine", ok=False)
+    assert done.stderr == "error: arm `c` takes a count from `b`, which is left out: give it `needs`\n"

@@ -260,6 +260,21 @@ def test_a_pool_that_is_too_small_or_empty_is_told(films, capsys):
     assert "asked" not in capsys.readouterr().err, "no row is generated in vain"
 
 
+def test_half_of_one_row_is_none_and_one(films):
+    rows = seeds(films, method__seed="both", task__films__seed_rows=1)
+    assert len(rows) == 1 and 0 < rows.confidence[0] <= 1, "it is annotated"
+    lines = films.command("estimate", "films", "--rows", "1").stdout.splitlines()
+    found = [line.split()[1:3] for line in lines if line.startswith("films  seed")]
+    assert found == [["seed", "~0"], ["seed", "annotations"]]
+
+
+def test_a_sample_that_tells_what_rows_are_worth_is_made_as_the_seed_data_are(films):
+    films.stage("baseline", "films")
+    films.set({"method.seed": "annotate"})
+    told = films.command("worth", "films", "--rows", "12").stdout
+    assert told.startswith("12 rows of the teacher (0 answers"), "unlabelled rows, by likelihood"
+
+
 def test_an_untuned_teacher_annotates_too_and_knows_nothing(films):
     rows = seeds(films, method__seed="annotate", teacher__tune=None)
     assert set(rows.model) == {"tiny"}

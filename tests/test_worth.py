@@ -106,3 +106,5 @@ def test_the_comparison_reads_what_runs_have_left(reproduced):
     found = metric(reproduced, "worth.json")
     assert f"{100 * found['test']['accuracy']:.1f}" in told
     assert "Holm's correction for 1 runs" in told
+    calls = metric(reproduced, "cost.json")["total"]["calls"]
+    assert told.splitlines()[4].split("|")[-2].strip() == str(calls), "those for rationales are among them"

@@ -24,7 +24,10 @@ def compare(
     spread: Annotated[
         bool, Option("--spread", help="Also how much the arms differ, beside what chance alone would make.")
     ] = False,
-    budgets: Annotated[bool, Option("--budgets", help="Also the metric by gold budget and by method.learn.")] = False,
+    budgets: Annotated[
+        bool,
+        Option("--budgets", help="Also the metric by gold budget, a line for each name before it or method.learn."),
+    ] = False,
     worth: Annotated[
         bool, Option("--worth", help="Instead: what ships beside gold rows alone, by the number of gold rows.")
     ] = False,
@@ -33,7 +36,11 @@ def compare(
         Option("--ratios", help="Instead: the metric and tests of language by method.ratio, runs of a seed as one."),
     ] = False,
     out: Annotated[
-        str | None, Option(metavar="PREFIX", help="Write PREFIX.md, PREFIX.csv and PREFIX.png as well.")
+        str | None,
+        Option(
+            metavar="PREFIX",
+            help="Write PREFIX.md and PREFIX.png as well, and but for --worth and --ratios PREFIX.csv.",
+        ),
     ] = None,
 ) -> None:
     """Compare arms: what each is worth on test, and what it cost.

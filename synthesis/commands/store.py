@@ -26,7 +26,7 @@ def info() -> None:
 @app.command()
 def prune(
     older_than: Annotated[
-        float | None, Option(metavar="DAYS", help="Those that were not used for so many days.")
+        float | None, Option(metavar="DAYS", min=0, help="Those that were not used for so many days.")
     ] = None,
     model: Annotated[str | None, Option(metavar="NAME", help="Those that this model wrote.")] = None,
 ) -> None:
@@ -42,7 +42,10 @@ def prune(
 
 @app.command()
 def export(
-    file: Annotated[Path, Argument(metavar="FILE", help="A file of JSON lines; gzip packs it when it ends in .gz.")],
+    file: Annotated[
+        Path,
+        Argument(metavar="FILE", dir_okay=False, help="A file of JSON lines; gzip packs it when it ends in .gz."),
+    ],
 ) -> None:
     """Write all answers to a file, for another machine, a colleague, or data/teacher/ of this repository.
 
@@ -56,7 +59,9 @@ def export(
 
 
 @app.command("import")
-def take(file: Annotated[Path, Argument(metavar="FILE", help="What `synthesis store export` wrote.")]) -> None:
+def take(
+    file: Annotated[Path, Argument(metavar="FILE", dir_okay=False, help="What `synthesis store export` wrote.")],
+) -> None:
     """Add the answers of an export. What is in the store already stays as it is.
 
     Example: synthesis store import answers.jsonl

@@ -29,7 +29,7 @@ def study(
     Each arm is an experiment TASK-ARM in a folder of its own, so that the workspace stays as it is; what arms have in
     common runs once. Stop at any time: the same command goes on, and does not repeat an arm that is finished.
 
-    Example: synthesis study arms --task reviews --set student.kind=finetune --arms goldgen,gold
+    Example: synthesis study arms --task reviews --set student.kind=finetune --arms goldgen,mined-gold
     """
     import yaml
 
@@ -43,10 +43,20 @@ def study(
         raise UserError(f"several tasks run ({', '.join(settings.tasks)}): name one by --task")
     run = Run.of(task or settings.tasks[0], settings)
     task = run.task.name
-    values = {key: yaml.safe_load(words[-1]) for key, words in _by_key("--set", changes).items()}
-    lists = {key: yaml.safe_load(f"[{','.join(words)}]") for key, words in _by_key("--each", each).items()}
+    try:
+        values = {key: yaml.safe_load(words[-1]) for key, words in _by_key("--set", changes).items()}
+        lists = {key: yaml.safe_load(f"[{','.join(words)}]") for key, words in _by_key("--each", each).items()}
+    except yaml.YAMLError as error:
+        raise UserError(f"a value of --set or --each is not YAML: {' '.join(str(error).split())}") from None
     chosen = plan.expand(task, lists, values)
     chosen = studies.choose(chosen, ",".join(arms).split(",")) if arms else chosen
+    left_out = {arm.name: arm.needs for arm in chosen if arm.needs and not run.task.can(arm.needs)}
+    if len(left_out) == len(chosen):
+        lacking = ", ".join(dict.fromkeys(left_out.values()))
+        raise UserError(f"study {name}: no arm is left, as tasks of kind {run.task.kind} have no {lacking}")
+    for arm in chosen:
+        if arm.name not in left_out and (lost := left_out.keys() & set(arm.counted)):
+            raise UserError(f"arm `{arm.name}` takes a count from `{min(lost)}`, which is left out: give it `needs`")
     content = yaml.safe_load(params.FILE.read_text(encoding="utf-8"))
     for arm in chosen:  # what is wrong is said now, and not after hours; no count is known yet
         studies.override(content, arm.overrides(lambda _: [1] * 100), arm.name)
@@ -54,7 +64,7 @@ def study(
     experiments: dict[str, Experiment] = {}
     for arm in chosen:
         label = f"{task}-{arm.name}"
-        if arm.needs and not run.task.can(arm.needs):
+        if arm.name in left_out:
             print(f"{label}: left out, as tasks of kind {run.task.kind} have no {arm.needs}")
             continue
         print(f"{label}: {arm.what}", file=sys.stderr)

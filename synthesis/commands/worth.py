@@ -19,12 +19,10 @@ def worth(
 
     Example: synthesis worth reviews
     """
-    from synthesis import UserError, choice, files, params
+    from synthesis import UserError, choice, files, params, seeding
     from synthesis.filters import sift
     from synthesis.report.tables import in_words
-    from synthesis.rows import synthesize
     from synthesis.run import Run
-    from synthesis.teacher import plans
     from synthesis.weighing import weigh
 
     settings = params.load()
@@ -33,11 +31,9 @@ def worth(
     needed = [run.paths.labels, run.paths.rationales, run.paths.baseline_folds]
     if missing := [file for file in needed if not file.is_file()]:
         raise UserError(f"{missing[0]} is missing: run `dvc repro rationales@{task} baseline@{task}`")
-    gold, labels, alone = run.gold(), files.read_json(run.paths.labels), files.read(run.paths.baseline_folds)
+    gold, alone = run.gold(), files.read(run.paths.baseline_folds)
     picked = run.student.changed(files.read_json(run.paths.metrics / "baseline.json")["picked"])
-    reasons = files.read(run.paths.rationales)
-    plan = plans.seed(run, labels, reasons, files.read(run.paths.contexts), gold["validation"])
-    written, metrics = synthesize(run, plan, 0)
+    written, metrics = seeding.write(run, seeding.Sources.of(run))
     written = sift(written, written.head(0), gold, run)
     written = weigh(run, written[written.rejected == ""], gold["validation"])
     scores = choice.judge(run, written, gold, picked, alone.set_index("id").score)

@@ -110,12 +110,8 @@ class Student:
 
     @cached_property
     def truth(self) -> list[tuple]:
-        """The ids of the rows of test, and what is right there."""
-        rows = self.test[self.test.seed == 0].sort_values("id")
-        return [
-            (id_, right if isinstance(right, str) else tuple(right))
-            for id_, right in zip(rows.id, rows[self.task.truth], strict=True)
-        ]
+        """As `truth` has it."""
+        return truth(self.task, self.test)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +130,12 @@ class Arm:
     @property
     def name(self) -> str:
         return self.final.name
+
+    @property
+    def method(self) -> str:
+        """What differs but for the budget: the name before it, as a study's `generate-50`; else what is learned."""
+        name = self.name.removeprefix(f"{self.final.task.name}-")
+        return name.removesuffix(f"-{self.budget}") if name.endswith(f"-{self.budget}") else self.learn
 
 
 def read(revision: Revision, name: str) -> Arm:
@@ -161,6 +163,15 @@ def read(revision: Revision, name: str) -> Arm:
         learn,
         gold_rows,
     )
+
+
+def truth(task: Task, test: pd.DataFrame) -> list[tuple]:
+    """The ids of the rows of test, and what is right there; test: the predictions for them."""
+    rows = test[test.seed == 0].sort_values("id")
+    return [
+        (id_, right if isinstance(right, str) else tuple(right))
+        for id_, right in zip(rows.id, rows[task.truth], strict=True)
+    ]
 
 
 def _of_test(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -135,17 +135,17 @@ def spread_table(arms: list[Arm]) -> list[str]:
 
 
 def budget_lines(arms: list[Arm]) -> dict[str, dict[int, Student]]:
-    """By what is learned, gold rows alone first: the students by gold budget, the smallest first.
+    """By method, gold rows alone first: the students by gold budget, the smallest first.
 
     Raises UserError for two arms that would be the same point.
     """
     lines = {GOLD: {}}
     for arm in sorted(arms, key=lambda arm: arm.budget):
         lines[GOLD].setdefault(arm.budget, arm.gold)
-        line = lines.setdefault(arm.learn, {})
+        line = lines.setdefault(arm.method, {})
         if arm.budget in line:
             raise UserError(
-                f"--budgets: {line[arm.budget].name} and {arm.name} both learn `{arm.learn}` from {arm.budget} gold "
+                f"--budgets: {line[arm.budget].name} and {arm.name} are both `{arm.method}` with {arm.budget} gold "
                 "rows: name one of them"
             )
         line[arm.budget] = arm.final
@@ -153,7 +153,7 @@ def budget_lines(arms: list[Arm]) -> dict[str, dict[int, Student]]:
 
 
 def budget_table(lines: dict[str, dict[int, Student]]) -> list[str]:
-    """What gold rows are worth: one row a budget, one column for each way to learn."""
+    """What gold rows are worth: one row a budget, one column for each method."""
     cells = [[budget, *(_metrics(line.get(budget)) for line in lines.values())] for budget in lines[GOLD]]
     return markdown([["gold budget", *lines], *cells])
 

@@ -30,7 +30,7 @@ def arms(arms: list[Arm], gold: Student, file: Path) -> None:
 
 
 def budgets(lines: dict[str, dict[int, Student]], file: Path) -> None:
-    """The test metric against the gold budget, a line for each way to learn."""
+    """The test metric against the gold budget, a line for each method."""
     sizes = list(lines[GOLD])
     figure, (axes,) = _panels(1, lines[GOLD][sizes[0]])
     for place, (name, line) in enumerate(lines.items()):

@@ -14,9 +14,10 @@ import pandas as pd
 
 from synthesis import UserError
 from synthesis.comparison import pictures
-from synthesis.comparison.arms import Revision, task_of
+from synthesis.comparison.arms import Revision, task_of, truth
 from synthesis.comparison.worth import spread
 from synthesis.measures import paired
+from synthesis.mixing import MIX
 from synthesis.paths import Paths
 from synthesis.report.tables import in_words, markdown, p_text
 from synthesis.tasks.base import Task
@@ -26,26 +27,30 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Case:
-    """One run. line: its arm's name without the ratio. rows: of which `synthetic` are. scores: of each test row, by id,
-    (rows, training seeds). right: of each item of the tests of language, by test and item, before and after training.
-    perplexity: by test, before and after.
+    """One run. line: its arm's name without the ratio. rows: of which `synthetic` are. truth: of the test, as arms has
+    it. scores: of each test row, by id, (rows, training seeds). right: of each item of the tests of language, by test
+    and item, before and after training. perplexity: by test, before and after.
     """
 
     line: str
     ratio: float
     rows: int
     synthetic: int
-    scores: pd.DataFrame
+    truth: list[tuple]
+    scores: np.ndarray
     right: pd.DataFrame
     perplexity: dict[str, tuple[float, float]]
 
 
 def read(revision: Revision, task: Task) -> Case:
-    """The run of a task at a revision. Raises UserError for one that was not made there."""
+    """The run of a task at a revision. Raises UserError for one that was not made there, or does not mix."""
     paths, method = Paths(task.name), revision.params["method"]
+    if method["learn"] != MIX:
+        raise UserError(
+            f"--ratios: {revision.name} learns `{method['learn']}` and has no ratio: name runs with method.learn: {MIX}"
+        )
     final, harm = (revision.json(paths.metrics / f"{name}.json") for name in ("final", "harm"))
     predictions = revision.table(paths.final_predictions).query("split == 'test'")
-    places = pd.MultiIndex.from_frame(predictions[["id", "seed"]])
     right = pd.DataFrame()
     if harm:
         items = {"before": paths.untrained, "after": paths.harm}
@@ -57,7 +62,8 @@ def read(revision: Revision, task: Task) -> Case:
         float(method["ratio"]),
         final["rows"],
         final["synthetic_rows"],
-        task.scores(predictions)[task.metric].set_axis(places).unstack(),
+        truth(task, predictions),
+        paired.scores(task, predictions),
         right,
         {test: tuple(found[when]["perplexity"] for when in ("before", "after")) for test, found in harm.items()
          if "perplexity" in found["after"]},
@@ -75,17 +81,17 @@ class Arm:
     @property
     def scores(self) -> np.ndarray:
         """(rows of test, runs and their training seeds)"""
-        return pd.concat([run.scores for run in self.runs], axis=1).to_numpy()
+        return np.hstack([run.scores for run in self.runs])
 
     def right(self, test: str, when: str) -> np.ndarray:
-        """Of a test of language, (items, runs)."""
-        return pd.concat([run.right.loc[test, when] for run in self.runs], axis=1).to_numpy()
+        """Of a test of language, (items that all runs were asked for, runs)."""
+        return pd.concat([run.right.loc[test, when] for run in self.runs], axis=1, join="inner").to_numpy()
 
 
 def gather(cases: list[Case]) -> list[Arm]:
     """The arms in their order. Raises UserError when not all have taken the same test."""
     for case in cases:
-        if not case.scores.index.equals(cases[0].scores.index):
+        if case.truth != cases[0].truth:
             raise UserError(
                 "--ratios: the runs took different tests: give them the same rows of test (gold.test_rows of the task "
                 "empty, and a file for gold.test)"
@@ -96,7 +102,7 @@ def gather(cases: list[Case]) -> list[Arm]:
 
 def table(arms: list[Arm], task: Task) -> list[str]:
     """The lines of a table, an arm each; the first one is what the others are compared with on test."""
-    tests = list(dict.fromkeys(test for arm in arms for run in arm.runs for test in run.right.index.unique(0)))
+    tests = _tests(arms)
     first, others = arms[0], arms[1:]
     p = ["", *map(p_text, paired.holm([paired.p_value(task, arm.scores, first.scores) for arm in others]))]
     harms = {
@@ -111,7 +117,7 @@ def table(arms: list[Arm], task: Task) -> list[str]:
         head += [f"perplexity of {test}"] if test in first.runs[0].perplexity else []
     lines = []
     for place, arm in enumerate(arms):
-        means = [100 * run.scores.to_numpy().mean() for run in arm.runs]
+        means = [100 * run.scores.mean() for run in arm.runs]
         difference = 100 * (arm.scores.mean() - first.scores.mean())
         counts = [np.mean([getattr(run, name) for run in arm.runs]) for name in ("rows", "synthetic")]
         line = [arm.line, f"{arm.ratio:g}", len(arm.runs), "{:,.0f} ({:,.0f})".format(*counts), spread(means)]
@@ -140,15 +146,21 @@ def note(arms: list[Arm], task: Task) -> list[str]:
 
 def picture(arms: list[Arm], task: Task, file: Path) -> None:
     """The metric, and what is left of each test of language, by the ratio."""
-    tests = arms[0].runs[0].right.index.unique(0) if len(arms[0].runs[0].right) else []
-    panels = {f"{in_words(task.metric)} on test, %": _lines(arms, lambda run: run.scores.to_numpy().mean())}
-    if len(tests):
+    tests = _tests(arms)
+    panels = {f"{in_words(task.metric)} on test, %": _lines(arms, lambda run: run.scores.mean())}
+    if tests:
         panels["accuracy after training, %"] = {
             f"{test}, {line}": points
             for test in tests
             for line, points in _lines(arms, lambda run, test=test: run.right.loc[test, "after"].mean()).items()
         }
     pictures.by_ratio(panels, task.name, file)
+
+
+def _tests(arms: list[Arm]) -> list[str]:
+    """The tests of language that all runs have taken."""
+    taken = [run.right.index.unique(0) for arm in arms for run in arm.runs]
+    return [test for test in taken[0] if all(test in others for others in taken)]
 
 
 def _lines(arms: list[Arm], value) -> dict[str, dict[float, list[float]]]:

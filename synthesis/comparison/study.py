@@ -75,7 +75,7 @@ class Study(Section):
     def expand(self, task: str, lists: dict[str, list], changes: dict[str, Any]) -> list[Arm]:
         """The arms of a task. lists, changes: in the place of the study's own lists, and on top of its overrides.
 
-        Raises UserError for a list or an arm that is not there, and for two arms of one name.
+        Raises UserError for a list or an arm that is not there, for two arms of one name, and where no arm is left.
         """
         used = lists.keys() | {name for arm in self.arms for name in arm.lists}
         if unknown := used - self.lists.keys():
@@ -86,6 +86,8 @@ class Study(Section):
             for values in product(*((self.lists | lists)[name] for name in names)):
                 filled = {"task": task} | dict(zip(names, values, strict=True))
                 arms += [arm.fill(filled, self.set | changes) for arm in entries]
+        if not arms:
+            raise UserError("no arm is left, as their lists are empty: give these values by --each LIST=A,B")
         for place, arm in enumerate(arms):
             earlier = [other.name for other in arms[:place]]
             if arm.name in earlier:

@@ -43,10 +43,8 @@ class Case:
 def read(revision: Revision, name: str, metric: str) -> Case:
     """The run of task `name` at a revision. Raises UserError for one that was not made there."""
     metrics = Paths(name).metrics
-    worth, final, baseline, seed = (
-        revision.json(metrics / f"{file}.json") for file in ("worth", "final", "baseline", "seed")
-    )
-    rounds = [revision.json(metrics / f"round{entry['q']}" / "extrapolate.json") for entry in revision.params["rounds"]]
+    worth, final, baseline = (revision.json(metrics / f"{file}.json") for file in ("worth", "final", "baseline"))
+    asked = ["rationales", "seed", *(f"round{entry['q']}/extrapolate" for entry in revision.params["rounds"])]
     scores = {"gold": worth["gold"], "synthetic": final["synthetic"]["test"], "test": worth["test"]}
     return Case(
         baseline["rows"],
@@ -54,7 +52,7 @@ def read(revision: Revision, name: str, metric: str) -> Case:
         worth["ships"],
         worth["p"],
         worth["gold_equivalent"]["rows"],
-        sum(each["calls"] for each in [seed, *rounds]),
+        sum(revision.json(metrics / f"{file}.json")["calls"] for file in asked),
     )
 
 

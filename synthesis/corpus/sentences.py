@@ -8,7 +8,6 @@ each process uses one thread, so that the same texts give the same pairs in any 
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +16,7 @@ from typing import NamedTuple
 
 from threadpoolctl import threadpool_limits
 
-from synthesis import UserError
+from synthesis import UserError, cores
 from synthesis.corpus.questions import Pair, Writer
 from synthesis.corpus.templates import Templates
 from synthesis.corpus.texts import Text
@@ -33,10 +32,11 @@ AHEAD = 2  # batches a process that are read before they are needed
 
 
 class Found(NamedTuple):
-    """What a batch of texts gave. rejected: how often a sentence or a name gave no pair, by reason."""
+    """What a batch of texts gave. texts: their ids, one for all pieces of a long text.
+    rejected: how often a sentence or a name gave no pair, by reason."""
 
     pairs: list[Pair]
-    texts: int
+    texts: set[str]
     sentences: int
     rejected: Counter
 
@@ -64,7 +64,7 @@ class Asker:
                 pairs += self.writer.pairs(doc, name, rejected)
             sure = self.sure(pairs)
         rejected["answer perhaps of another type"] += len(pairs) - len(sure)
-        return Found(sure, len({text.id for text in batch}), sentences, +rejected)
+        return Found(sure, {text.id for text in batch}, sentences, +rejected)
 
     def sure(self, pairs: list[Pair]) -> list[Pair]:
         """The pairs but for those whose answer is a name that is of another type when the model reads it alone.
@@ -94,7 +94,7 @@ def ask(batches: Iterable[list[Text]], templates: Templates, processes: int | No
 
     Raises UserError when the model is not installed, or a process dies.
     """
-    processes = processes or len(os.sched_getaffinity(0))
+    processes = processes or cores()
     if processes == 1:
         yield from map(Asker(templates).ask, batches)
         return

@@ -48,7 +48,12 @@ def read(source: str, column: str) -> Iterator[Text]:
                 yield from (Text(name, piece) for piece in pieces(text))
     except UnicodeDecodeError as error:
         raise UserError(f"{source} is not UTF-8 ({error.reason}): convert it, e.g. by `iconv -t utf-8`") from None
-    except (ValueError, OSError, csv.Error) as error:  # of which pyarrow's errors are children
+    except csv.Error as error:
+        raise UserError(
+            f"{source} has unbalanced quotes ({error}): a cell with quotes stands in quotes, and those within it are "
+            'doubled, as in "say ""yes"""'
+        ) from None
+    except (ValueError, OSError) as error:  # of which pyarrow's errors are children
         raise UserError(f"{source} cannot be read: {' '.join(str(error).split())}") from None
     if not seen:
         raise UserError(f"{source} has no texts: it is empty, or all of its texts are")
@@ -96,7 +101,12 @@ def _csv(path: Path, column: str, delimiter: str = ",") -> Iterator[tuple[str, s
         rows = csv.DictReader(lines, delimiter=delimiter, strict=True)
         _check(path, column, rows.fieldnames or [])
         for number, row in enumerate(rows, 1):
-            yield str(number), row[column] or ""
+            if None in row.values() or any(row.get(None, ())):  # but for separators at the end of a row
+                raise UserError(
+                    f"{path} row {number} has not as many fields as the header: put a cell that holds the separator, "
+                    "or quotes, in quotes"
+                )
+            yield str(number), row[column]
 
 
 def _tsv(path: Path, column: str) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from synthesis import UserError
+from synthesis import UserError, cores
 from synthesis.service.answers import FORMS
 from synthesis.service.encoding import WAYS
 from synthesis.students.calibration import Calibration
@@ -72,8 +71,7 @@ class Engine:
         except Exception as error:  # onnxruntime and tokenizers raise kinds of their own, all for a broken file
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{folder} cannot be loaded: {reason}: run `synthesis export` again") from None
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # as on macOS
-        self.pool = ThreadPoolExecutor(threads or cores)
+        self.pool = ThreadPoolExecutor(threads or cores())
         self.tokenizer.no_padding()
         self.calibration = Calibration(self.facts["temperature"], self.facts["threshold"])
         self.form = FORMS[self.facts["answer"]](self.facts["labels"])

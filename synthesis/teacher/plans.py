@@ -76,7 +76,7 @@ def seed(
         seed=run.params.seed,
         phrases=lambda text: parsers.phrases(text, run.params.template.parser),
     )
-    count, each = count or run.settings.seed_rows, run.params.method.rows_per_request
+    count, each = run.settings.seed_rows if count is None else count, run.params.method.rows_per_request
     rows = with_examples(run, list(run.task.seed_rows(-(-count // each), material)), gold)
     asks = [row // each for row in range(count)]
     return Plan([rows[request] for request in asks], seed_requests(run, rows, each=each), asks)

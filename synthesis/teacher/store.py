@@ -258,12 +258,15 @@ class Store:
         count, now = 0, time.time()
         with self._guard():
             self.reading.execute("begin immediate")
-            try:
-                for row in exports.read(lines, name):
+        try:
+            for row in exports.read(lines, name):  # whose errors are those of the export
+                with self._guard():
                     count += self.reading.execute(PUT + PLACES, (*row, now)).rowcount
-            except BaseException:
+        except BaseException:
+            if self.reading.in_transaction:  # a full disk has ended it already
                 self.reading.execute("rollback")
-                raise
+            raise
+        with self._guard():
             self.reading.execute("commit")
         return count
 

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from torch.nn.functional import cross_entropy
 
 from synthesis import UserError
-from synthesis.leaning import frequency, righted, weights
+from synthesis.leaning import righted, weights
 from synthesis.models.load import load_tokenizer, load_writer, room
 from synthesis.params import Student as Settings
 from synthesis.providers.transformers.likelihood import ended, log_likelihoods
@@ -102,8 +102,8 @@ class Tuning:
             asked = turns.asked([request.prompt for request in plans.verification(self.run, rows, self.labels)])
             told = ended(turns.spoken(self.run.task.words(self.labels)), turns.end)
             shares = softmax(log_likelihoods(self.pupil.model.eval(), asked, told), axis=1)
-            frequent = frequency(self.gold["validation"].label.tolist(), self.labels)
-            found = np.array(self.labels)[righted(shares, weights(shares, frequent)).argmax(1)]
+            leaning = weights(shares, self.gold["validation"].label.tolist(), self.labels)
+            found = np.array(self.labels)[righted(shares, leaning).argmax(1)]
             known = np.isfinite(shares).all(axis=1)
             right = (found == self.gold["selection"].label)[known]
             scores["accuracy"] = float(right.mean()) if known.any() else 0.0
