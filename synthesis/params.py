@@ -182,6 +182,7 @@ class Filters(Section):
     """What keeps a synthetic row out of the training data: see synthesis/filters."""
 
     script: bool
+    question: bool
     lead_in: bool
     length: float | None = Field(ge=1)
     parent: float | None = Field(gt=0, le=1)

@@ -24,7 +24,9 @@ from tests.llm_server import Server
 TASK = classification.Task("t", Settings.model_construct(words={}))
 QUESTIONS = span_qa.Task("q", Settings.model_construct(words={}))
 PAIRS = pair.Task("p", Settings.model_construct(words={}, gold=SimpleNamespace(columns={})))
-OFF = params.Filters(script=False, lead_in=False, length=None, parent=None, duplicate=False, near_duplicate=None)
+OFF = params.Filters(
+    script=False, question=False, lead_in=False, length=None, parent=None, duplicate=False, near_duplicate=None
+)
 LONG = "the film was long and its last scene fell flat because nobody in it had any reason to sing"
 WORDS = LONG.split()
 sentences = st.lists(st.sampled_from([*WORDS[:9], *"αβγ"]), min_size=1, max_size=24).map(" ".join)
@@ -133,6 +135,17 @@ def test_scripts():
     assert sifted(new, validation=gold, script=True).rejected.tolist() == ["", "other script", "other script", ""]
     assert main_script("映画") == main_script("カタカナ") == "CJK"
     assert sifted(new, validation=rows("Кино", "映画", "film"), script=True).rejected.tolist() == [""] * 4
+
+
+def test_what_is_no_question_among_questions():
+    gold = rows(*(f"What is number {n}?" for n in range(20)), name="gold")
+    new = rows("Who built it?", "It was built.", "谁建的？", "Hi David,")
+    said = ["", "no question mark", "", "no question mark"]
+    assert sifted(new, validation=gold, question=True).rejected.tolist() == said
+    gold.loc[0, "text"] = "It was built."
+    assert sifted(new, validation=gold, question=True).rejected.tolist() == said, "one of twenty proves nothing"
+    gold.loc[1, "text"] = "It was built."
+    assert not any(sifted(new, validation=gold, question=True).rejected)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,12 @@ import numpy as np
 from synthesis.filters.grams import similarity
 from synthesis.filters.near_duplicates import twins
 from synthesis.filters.rows import Rows
+from synthesis.tasks.checks import unasked
 from synthesis.tasks.words import PART, caseless
 
 OPENING = re.compile(r"[^:：\n]{1,100}(?:[:：]\s|\n)")
 SHARED, SHARE = 5, 0.05  # rows that begin alike, at least, and their share
+NEARLY_ALL = 0.95  # of the validation rows
 JAPANESE = {"HIRAGANA", "KATAKANA"}  # written among Chinese characters, in any share
 
 Rejections = Iterator[tuple[int, str, str]]
@@ -30,6 +32,16 @@ def script(new: Rows, old: Rows, gold: dict[str, Rows], setting: bool) -> Reject
     for place in new.left:
         if (found := main_script(new.texts[place])) and found not in known:
             yield place, "other script", ""
+
+
+def question(new: Rows, old: Rows, gold: dict[str, Rows], setting: bool) -> Rejections:
+    """Rows without a question mark at their end, where nearly all validation rows have one."""
+    column = new.task.written
+    asked = [unasked(text) is None for text in gold["validation"].table[column]]
+    if np.mean(asked) >= NEARLY_ALL:
+        for place in new.left:
+            if reason := unasked(new.table[column].iat[place]):
+                yield place, reason, ""
 
 
 def lead_in(new: Rows, old: Rows, gold: dict[str, Rows], setting: bool) -> Rejections:
@@ -91,6 +103,7 @@ def near_duplicate(new: Rows, old: Rows, gold: dict[str, Rows], setting: float) 
 # Those that look at one row alone come first, so that those that compare rows with each other see what is left.
 RULES = {
     "script": script,
+    "question": question,
     "lead_in": lead_in,
     "length": length,
     "parent": parent,
