@@ -20,10 +20,10 @@ from tests.test_generator import fresh, writers  # noqa: F401
 
 PLAIN = {"full": "{0} was born in {1} in {2}.", "other": "In {2}, {0} was born in {1}."}
 # What the server writes: of triples a sentence, of the request for another one another sentence.
-BORN = r"(?s)(\w+) \| birthPlace \| (\w+) && \w+ \| birthYear \| (\d+)"
+BORN = r"(?s)([^\W_]+)_([^\W_]+) \| birthPlace \| (\w+) && \w+ \| birthYear \| (\d+)"
 RULES = [
-    [BORN + r".*other (?:fluent )?words", r"\1 came into the world in \2; the year was \3."],
-    [BORN, r"\1 was born in \2 in \3."],
+    [BORN + r".*other (?:fluent )?words", r"\1 \2 came into the world in \3; the year was \4."],
+    [BORN, r"\1 \2 was born in \3 in \4."],
 ]
 SETTINGS = {
     "tasks": ["webnlg"],
@@ -132,7 +132,7 @@ def test_looks_at_the_data(written):
     page = (written.folder / "reports/webnlg.html").read_text()
     gold = table.read(written.folder / "data/webnlg/gold/validation.parquet")
     shown = set(re.findall(r"<h4>gold <code>(.*?)</code>", page))
-    assert len(shown) == 12
+    assert len(shown) == min(12, metrics(written, "quality")["pairs"]) > 1
     for references in gold.set_index("id").references[list(shown)]:
         assert all(reference in page for reference in references)
     assert "corpus BLEU" in page and "version:2" in page
