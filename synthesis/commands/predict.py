@@ -44,7 +44,6 @@ def predict(
     from synthesis.prediction.reading import Table, suffix
     from synthesis.prediction.writing import Output
     from synthesis.run import Run
-    from synthesis.service import engine
     from synthesis.service.answers import FORMS
     from synthesis.students import saved
 
@@ -57,8 +56,11 @@ def predict(
         )
     if exported and not folder.is_dir():
         raise UserError(f"{folder} is missing: `synthesis export {task}` writes it")
-    if exported and engine.facts(folder)["student"] != fingerprint(str(run.paths.student)):
-        raise UserError(f"{folder} is not of {run.paths.student} as it is now: run `synthesis export {task}`")
+    if exported:
+        from synthesis.service import engine  # late: it loads onnxruntime
+
+        if engine.facts(folder)["student"] != fingerprint(str(run.paths.student)):
+            raise UserError(f"{folder} is not of {run.paths.student} as it is now: run `synthesis export {task}`")
     if suffix(input_).startswith(".jsonl") and not suffix(output).startswith(".jsonl"):
         raise UserError(f"{output} must be a .jsonl or .jsonl.gz file: rows of JSON may each have other keys")
     if output.resolve() == input_.resolve():
