@@ -1,6 +1,7 @@
 """Students that write: tiny random models of each kind that learn to copy a word, and what they read and say."""
 
 import json
+import weakref
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from synthesis import UserError
+from synthesis.models.decoding import Decoder
 from synthesis.students import generator, turns
 from synthesis.students.base import Examples, Lesson
 from synthesis.students.steps import Trainee, batches
@@ -165,6 +167,34 @@ def test_batches_do_not_change_answers(taught, kind):
     assert [text for text, _ in together] == [text for text, _ in alone]
     assert np.allclose([chance for _, chance in together], [chance for _, chance in alone], atol=1e-5)
     assert student.predict(sources[::-1]) == together[::-1]
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_rows_written_side_by_side_are_those_of_generate(taught, kind, monkeypatch):
+    """With fewer places than rows, so that places are filled again."""
+    student, (sources, _) = taught[kind], copies(70, 14)
+    monkeypatch.setattr(generator, "BATCH", 5)
+    decoders = []
+    monkeypatch.setattr(generator, "Decoder", watched := Watched(decoders))
+    told = student.predict(sources)
+    assert decoders and decoders[0]() is None, "the cache is freed at once"
+    monkeypatch.setattr(watched, "knows", lambda model: False)
+    searched = student.predict(sources)
+    assert len(decoders) == 1
+    assert [text for text, _ in told] == [text for text, _ in searched]
+    assert np.allclose([chance for _, chance in told], [chance for _, chance in searched], atol=1e-5)
+
+
+class Watched:
+    """Makes decoders, and keeps weak references to them."""
+
+    def __init__(self, made):
+        self.made, self.knows = made, Decoder.knows
+
+    def __call__(self, *settings):
+        decoder = Decoder(*settings)
+        self.made.append(weakref.ref(decoder))
+        return decoder
 
 
 @pytest.mark.parametrize("kind", KINDS)

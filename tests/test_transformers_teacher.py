@@ -17,10 +17,10 @@ from scipy.stats import chisquare
 from transformers import AutoConfig, AutoModelForCausalLM, TopPLogitsWarper
 
 from synthesis import UserError
+from synthesis.models.decoding import Decoder
 from synthesis.models.load import fingerprint
+from synthesis.models.sampling import Sampling, uniform
 from synthesis.providers import transformers as local
-from synthesis.providers.transformers.decoding import Decoder
-from synthesis.providers.transformers.sampling import Sampling, uniform
 from synthesis.run import Run
 from synthesis.teacher.request import Request
 from tests import test_teacher
@@ -91,7 +91,7 @@ def writer(model, size=16, temperature=1.0, top_p=0.9):
 
 def write(here, bodies, seeds=None):
     """The writer's replies, in order. It has a place for some of the rows at a time."""
-    rows = [local.Row(body, seed) for body, seed in zip(bodies, seeds or range(len(bodies)), strict=True)]
+    rows = [local.Row(body=body, seed=seed) for body, seed in zip(bodies, seeds or range(len(bodies)), strict=True)]
     ended = here.step(rows)
     while here.busy:
         ended += here.step([])
@@ -134,11 +134,14 @@ def test_what_is_written_beside_a_row_does_not_change_it(model):
 def test_rows_of_any_age_are_written_as_generate_does(model):
     """Places are filled again, the cache grows, and rows move when there are fewer of them."""
     here = writer(model, 5, temperature=0.0)
+    weights = here.batch.decoder.model
     bodies = [body(model, request.prompt, max_tokens=1 + 11 * place % 80) for place, request in enumerate(prompts(23))]
     for one, reply in zip(bodies, write(here, bodies), strict=True):
         ids = torch.tensor([here.tokens(one)])
         options = {"max_new_tokens": one["max_tokens"], "do_sample": False}
-        expected = here.decoder.model.generate(ids, attention_mask=torch.ones_like(ids), **options)[0, ids.shape[1] :]
+        expected = weights.generate(ids, attention_mask=torch.ones_like(ids), **options)[
+            0, ids.shape[1] :
+        ]
         assert here.tokenizer.decode(expected, skip_special_tokens=True) == reply.text
         assert (reply.tokens_in, reply.tokens_out) == (ids.shape[1], len(expected))
 
@@ -234,7 +237,7 @@ def test_sampling_is_fair(model):
     here = writer(model, 500, temperature=2.0, top_p=1.0)
     drawn = write(here, [body(model, max_tokens=1)] * 4000)
     with torch.inference_mode():
-        likely = (here.decoder.model(torch.tensor([here.tokens(body(model))])).logits[0, -1] / 2).softmax(0)
+        likely = (here.batch.decoder.model(torch.tensor([here.tokens(body(model))])).logits[0, -1] / 2).softmax(0)
     for place, name in enumerate(WORDS, 6):
         share = sum(reply.text == name for reply in drawn) / 4000
         assert share == pytest.approx(float(likely[place]), abs=0.03)
@@ -245,7 +248,7 @@ def test_temperature_zero_is_the_likeliest(model):
     assert len({answer.text for answer in answers}) == 1
     here = writer(model)
     ids = torch.tensor([here.tokens(body(model, prompts(1)[0].prompt))])
-    expected = here.decoder.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=12)
+    expected = here.batch.decoder.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=12)
     assert here.tokenizer.decode(expected[0], skip_special_tokens=True).endswith(answers[0].text)
 
 

@@ -14,10 +14,13 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from synthesis import UserError
+from synthesis.models.batch import Batch, Row
+from synthesis.models.decoding import Decoder
 from synthesis.models.load import load_writer
+from synthesis.models.sampling import Likeliest
 from synthesis.students.base import Examples, Lesson
 from synthesis.students.forward import pad
 from synthesis.students.training import Course, Trained, accelerator, repeatable, train
@@ -72,32 +75,45 @@ class Generator(Trained):
     def predict(self, inputs: list[str]) -> list[tuple[str, float]]:
         """Return for each source the text that is written, and the geometric mean of its tokens' probabilities.
 
-        The likeliest token comes next, or `beams` texts are searched side by side. Sources of like length share a
-        batch; batching changes no more than the rounding of sums.
+        The likeliest token comes next, or `beams` texts are searched side by side. What else is written beside a text
+        changes no more than the rounding of sums.
         """
         asked = self.turns.asked(inputs)
-        answers = [("", 0.0)] * len(asked)
-        for rows in self._batches([len(tokens) for tokens in asked], max(1, self._size // self.beams)):
-            for row, answer in zip(rows, self._write([asked[row] for row in rows]), strict=True):
-                answers[row] = answer
-        return answers
+        self._settle()
+        told, chances = self._write(asked) if self._side_by_side else self._search(asked)
+        means = [chance / len(tokens) for tokens, chance in zip(told, chances, strict=True)]
+        return [(self.turns.text(tokens), float(np.exp(mean))) for tokens, mean in zip(told, means, strict=True)]
+
+    @property
+    def _side_by_side(self) -> bool:
+        return self.beams == 1 and not self.model.config.is_encoder_decoder and Decoder.knows(self.model)
+
+    def _write(self, asked: list[list[int]]) -> tuple[list[list[int]], list[float]]:
+        """The tokens of the answers, and the logarithms of their probabilities."""
+        likeliest = Likeliest()
+        batch = Batch(Decoder(self.model, self._size, likeliest))
+        rows = [Row(tokens, self.turns.longest) for tokens in asked]
+        chances = dict.fromkeys(rows, 0.0)
+        batch.add(rows)
+        while batch.busy:
+            for place, row in batch.step():
+                chances[row] += likeliest.log_probabilities[place]
+                if row.tokens[-1] in self.turns.ends or len(row.tokens) == row.limit:
+                    batch.end(place)
+        return [row.tokens for row in rows], list(chances.values())
 
     @torch.inference_mode()
-    def _write(self, asked: list[list[int]]) -> list[tuple[str, float]]:
-        self._settle()
-        padded = self.tokenizer.pad({"input_ids": asked}, padding_side=self.turns.side, return_tensors="pt")
-        chances = _Chances()
-        sequences = self.model.generate(
-            **padded.to(self.model.device), logits_processor=LogitsProcessorList([chances] * (self.beams == 1))
-        )
-        before = 1 if self.model.config.is_encoder_decoder else padded["input_ids"].shape[1]
-        told = [self.turns.written(tokens) for tokens in sequences[:, before:].tolist()]
-        if self.beams == 1:
-            rows = torch.stack(chances.steps, dim=1).double().cpu().numpy()
-            means = [row[: len(tokens)].mean() for row, tokens in zip(rows, told, strict=True)]
-        else:
-            means = self.log_likelihoods(asked, told) / [len(tokens) for tokens in told]
-        return [(self.turns.text(tokens), float(np.exp(mean))) for tokens, mean in zip(told, means, strict=True)]
+    def _search(self, asked: list[list[int]]) -> tuple[list[list[int]], np.ndarray]:
+        """The same by `generate`, a batch after the other."""
+        told = [[]] * len(asked)
+        for rows in self._batches([len(tokens) for tokens in asked], max(1, self._size // self.beams)):
+            sources = {"input_ids": [asked[row] for row in rows]}
+            padded = self.tokenizer.pad(sources, padding_side=self.turns.side, return_tensors="pt")
+            sequences = self.model.generate(**padded.to(self.model.device))
+            before = 1 if self.model.config.is_encoder_decoder else padded["input_ids"].shape[1]
+            for row, tokens in zip(rows, sequences[:, before:].tolist(), strict=True):
+                told[row] = self.turns.written(tokens)
+        return told, self.log_likelihoods(asked, told)
 
     @torch.inference_mode()
     def log_likelihoods(self, asked: list[list[int]], told: list[list[int]]) -> np.ndarray:
@@ -244,14 +260,3 @@ def _objective(logits, targets):
 
 def _likelihood(student: Generator, asked: list, told: list) -> float:
     return float(np.exp(student.log_likelihoods(asked, told).sum() / sum(map(len, told))))
-
-
-class _Chances(LogitsProcessor):
-    """Of each row the log-probability of the likeliest token, step by step; it changes nothing."""
-
-    def __init__(self):
-        self.steps = []
-
-    def __call__(self, input_ids, scores):
-        self.steps.append(scores.amax(-1) - scores.logsumexp(-1))
-        return scores

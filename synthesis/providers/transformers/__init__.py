@@ -72,7 +72,7 @@ class Provider:
     async def answer(self, body: dict, sample: int, attempt: int) -> Reply:
         """One row. Raises Rejected for too long a prompt, UserError when the model cannot be used."""
         seed = int(digest([body, sample, attempt])[:15], 16)
-        row = Row(body, seed, asyncio.get_running_loop().create_future())
+        row = Row(body=body, seed=seed, done=asyncio.get_running_loop().create_future())
         self.rows.append(row)
         self.new.append(row)
         if self.work is None or self.work.done():

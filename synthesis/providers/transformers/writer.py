@@ -7,46 +7,34 @@ import time
 from dataclasses import dataclass, field
 
 from synthesis import UserError
+from synthesis.models import batch
 from synthesis.models.load import loading, locate, room
 from synthesis.teacher.request import Rejected, Reply
 
 OPTIONS = "chat_template_kwargs"  # the only field of teacher.extra that means something here
-REFILL = 8  # rows are read when one place of so many is free: reading a few costs as much as reading many
 
 
 @dataclass(eq=False)
-class Row:
-    """An answer in the making. Its random numbers are those of `seed`."""
+class Row(batch.Row):
+    """An answer in the making."""
 
-    body: dict
-    seed: int
+    body: dict = field(default_factory=dict)
     done: asyncio.Future | None = None
-    prompt: list[int] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)
-    limit: int = 0  # of tokens
-
-    @property
-    def state(self) -> tuple[int, int, int, int]:
-        """The last token, its position, and seed and count of the next one's random number."""
-        count = len(self.tokens)
-        return (self.tokens or self.prompt)[-1], len(self.prompt) + count - 1, self.seed, count
 
 
 class Writer:
     """The loaded model, with room for `size` rows at once. Raises UserError when it cannot be used."""
 
     def __init__(self, model: str, size: int, temperature: float, top_p: float):
-        from .decoding import Decoder
-        from .sampling import Sampling
+        from synthesis.models.decoding import Decoder
+        from synthesis.models.sampling import Sampling
 
         self.name, self.size = model, size
         self.tokenizer, weights, self.room = load(model)
-        self.decoder = Decoder(weights, size, Sampling(temperature, top_p))
+        self.batch = batch.Batch(Decoder(weights, size, Sampling(temperature, top_p)))
         ends = weights.generation_config.eos_token_id
         ends = self.tokenizer.eos_token_id if ends is None else ends
         self.ends = {ends} if isinstance(ends, int) else set(ends or ())
-        self.waiting: list[Row] = []
-        self.rows: list[Row | None] = []  # by their places; None: a free one
         self.closing: dict[str, set[int]] = {}  # the tokens that a stop string can end with
         self.written, self.began = 0, time.monotonic()
 
@@ -58,7 +46,7 @@ class Writer:
     @property
     def busy(self) -> bool:
         """Whether there are rows that have not ended."""
-        return bool(self.waiting) or any(self.rows)
+        return self.batch.busy
 
     def tokens(self, body: dict) -> list[int]:
         """The prompt as the model reads it. Raises Rejected when it is too long."""
@@ -74,7 +62,7 @@ class Writer:
         """
         import torch
 
-        ended = []
+        ended, waiting = [], []
         for row in new:
             try:
                 row.prompt = self.tokens(row.body)
@@ -83,47 +71,24 @@ class Writer:
             else:
                 room = self.room - len(row.prompt)
                 row.limit = min(row.body["max_tokens"] or room, room)
-                self.waiting.append(row)
+                waiting.append(row)
+        if waiting:
+            self.batch.add(waiting)
         try:
-            self._fill()
-            return ended + (self._write() if any(self.rows) else [])
+            return ended + self._write()
         except torch.OutOfMemoryError:
             raise UserError(
                 f"{self.size} rows at once do not fit into the memory: lower asking.concurrency or teacher.max_tokens"
             ) from None
 
-    def _fill(self) -> None:
-        """Give free places to waiting rows, the longest first: what does not fit into the memory shows at once."""
-        self.rows += [None] * (self.size - len(self.rows))
-        free = [place for place, row in enumerate(self.rows) if row is None]
-        if self.waiting and len(free) * REFILL >= self.size:
-            self.waiting.sort(key=lambda row: (len(row.prompt), row.seed))  # whatever the order in which they came
-            rows = [self.waiting.pop() for _ in free[: len(self.waiting)]]
-            for place, row in zip(free, rows, strict=False):
-                self.rows[place] = row
-            self.decoder.read(free[: len(rows)], [row.prompt for row in rows])
-        if not self.decoder.graph:  # what is free costs time, but for a graph, which runs all places anyway
-            self._close_up()
-
-    def _close_up(self) -> None:
-        """Let the last rows take the free places before them."""
-        while None in self.rows:
-            if row := self.rows.pop():
-                place = self.rows.index(None)
-                self.decoder.move(len(self.rows), place)
-                self.rows[place] = row
-
     def _write(self) -> list[tuple[Row, Reply]]:
         """One token of each row."""
         ended = []
-        states = [row.state if row else (0, 0, 0, 0) for row in self.rows]
-        for place, token in enumerate(self.decoder.step(states)):
-            if row := self.rows[place]:
-                row.tokens.append(token)
-                self.written += 1
-                if reply := self._reply(row):
-                    ended.append((row, reply))
-                    self.rows[place] = None
+        for place, row in self.batch.step():
+            self.written += 1
+            if reply := self._reply(row):
+                ended.append((row, reply))
+                self.batch.end(place)
         return ended
 
     def _reply(self, row: Row) -> Reply | None:
@@ -168,7 +133,7 @@ def load(model: str) -> tuple:
 
 def check(model: str, weights) -> None:
     """Raise UserError when rows of the model cannot be written side by side."""
-    from .decoding import Decoder
+    from synthesis.models.decoding import Decoder
 
     if not Decoder.knows(weights):
         raise UserError(

@@ -7,13 +7,13 @@ rows, so that an answer would depend on its company; `generate` lets ended rows 
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 import torch
-
 from transformers.cache_utils import Cache, DynamicLayer
 
-from .sampling import Sampling
+from synthesis.models.sampling import Likeliest, Sampling
 
 COLUMNS = 64  # the cache grows by as many tokens a row
 READ = 8192  # tokens, padding included, of prompts that are read at once
@@ -57,11 +57,12 @@ class Layer(DynamicLayer):
 class Decoder:
     """A causal model with `size` places. Prompts are read into places; a step then writes a token in each."""
 
-    def __init__(self, model, size: int, sampling: Sampling):
+    def __init__(self, model, size: int, sampling: Sampling | Likeliest):
         self.model, self.size, self.sampling = model, size, sampling
         self.device, self.capacity, self.target = model.device, 0, None
-        self.cache = Cache(layer_class_to_replicate=lambda: Layer(self))
-        self.graph = Graph(self) if self.device.type == "cuda" else None
+        here = weakref.proxy(self)  # so that the memory is free as soon as the decoder is out of use
+        self.cache = Cache(layer_class_to_replicate=lambda: Layer(here))
+        self.graph = Graph(here) if self.device.type == "cuda" else None
 
     @staticmethod
     def knows(model) -> bool:

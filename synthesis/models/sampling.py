@@ -56,6 +56,27 @@ class Sampling:
         return tokens
 
 
+class Likeliest:
+    """In the place of draws: the likeliest token comes next, and how likely it was is kept.
+
+    log_probabilities: of the tokens of the last step, by places.
+    """
+
+    def __init__(self):
+        self.log_probabilities: list[float] = []
+
+    def draw(self, logits: torch.Tensor, *_) -> tuple[torch.Tensor, torch.Tensor]:
+        """The likeliest token of each row of `logits` (rows, vocabulary), and its log-probability."""
+        logits = logits.float()
+        best, tokens = logits.max(-1)
+        return tokens, best - logits.logsumexp(-1)
+
+    def redraw(self, logits, seeds, counts, tokens: torch.Tensor, log_probabilities: torch.Tensor) -> torch.Tensor:
+        """The tokens as they are: nothing is drawn again."""
+        self.log_probabilities = log_probabilities.tolist()
+        return tokens
+
+
 def _shift(state: torch.Tensor, bits: int) -> torch.Tensor:
     """Shift right as an unsigned integer."""
     return (state >> bits) & ((1 << (64 - bits)) - 1)
