@@ -122,7 +122,7 @@ def fresh(rows: Rows):
     from transformers import AutoModelForSequenceClassification
 
     from synthesis.models.load import load_model
-    from synthesis.students.training import accelerator
+    from synthesis.training.loop import accelerator
 
     torch.use_deterministic_algorithms(False)  # which an earlier student may have asked for
     return load_model(AutoModelForSequenceClassification, rows.model, num_labels=len(rows.names)).to(accelerator())
@@ -138,8 +138,8 @@ def clock() -> float:
 
 
 def read(options) -> Rows:
+    from synthesis.encoding.forward import tokenize
     from synthesis.models.load import load_tokenizer
-    from synthesis.students.forward import tokenize
 
     table = pd.read_parquet(options.data) if options.data.suffix == ".parquet" else pd.read_csv(options.data)
     table = table.sample(min(options.rows, len(table)), random_state=0)
@@ -151,7 +151,7 @@ def read(options) -> Rows:
 
 def prediction(student, rows: Rows) -> dict[str, float]:
     """Rows a second of answering, from the texts on; of this alone the model's part, and the tokenizer's."""
-    from synthesis.students.forward import tokenize
+    from synthesis.encoding.forward import tokenize
 
     began = clock()
     student.predict(rows.texts)

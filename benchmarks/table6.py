@@ -14,8 +14,8 @@ import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from synthesis import files, params
+from synthesis.encoding.embedding import pieces
 from synthesis.measures.quality import compare, means
-from synthesis.students.embedding import pieces
 
 
 def main(count: int, gold: pd.DataFrame, additional: pd.DataFrame) -> None:

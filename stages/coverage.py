@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from synthesis import files
+from synthesis.encoding.embedding import embed
 from synthesis.measures import coverage
 from synthesis.report import figures
 from synthesis.run import Run, stage
-from synthesis.students.embedding import embed
 
 
 def main(run: Run) -> None:

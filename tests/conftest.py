@@ -118,9 +118,9 @@ def copy_sources(folder: Path) -> None:
 def checkout(folder: Path) -> Repository:
     """What git tracks or would track, committed in a repository of its own, with the small student and params."""
     copy_sources(folder)
-    stand_ins = {"student": "words", "reader": "words_reader", "writer": "words_writer", "embedding": "embedding"}
-    for name, module in stand_ins.items():
-        shutil.copyfile(ROOT / "tests" / f"words_{name}.py", folder / "synthesis" / "students" / f"{module}.py")
+    stand_ins = {"student": "students/words", "reader": "students/words_reader", "writer": "students/words_writer"}
+    for name, module in (stand_ins | {"embedding": "encoding/embedding"}).items():
+        shutil.copyfile(ROOT / "tests" / f"words_{name}.py", folder / "synthesis" / f"{module}.py")
     repository = Repository(folder)
     repository.set(SMALL)
     repository.run("git", "init", "-q", "-b", "main")

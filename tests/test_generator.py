@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from synthesis import UserError
-from synthesis.models.decoding import Decoder
-from synthesis.students import generator, turns
+from synthesis.decoding.decoder import Decoder
+from synthesis.students import generator
 from synthesis.students.base import Examples, Lesson
-from synthesis.students.steps import Trainee, batches
+from synthesis.training import turns
+from synthesis.training.steps import Trainee, batches
 from tests.test_student import MINILM, alone, settings  # noqa: F401
 
 SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from synthesis import UserError
+from synthesis.encoding.embedding import embed
 from synthesis.models import gguf, load, places
 from synthesis.run import Run
-from synthesis.students.embedding import embed
 from synthesis.teacher.request import Request
 from tests import test_teacher
 from tests.test_teacher import answers_and_usage

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from synthesis import UserError, params
+from synthesis.encoding import embedding, forward
 from synthesis.models import load, places
-from synthesis.students import base, embedding, forward, lesson, probe, setfit
+from synthesis.students import base, lesson, probe, setfit
 from synthesis.students.base import Examples, Lesson
 from synthesis.tasks import classification, span_qa
 
@@ -257,7 +258,7 @@ def test_cached_texts_need_no_encoder(models, monkeypatch):
 
 def test_processes_share_the_cache(models, tmp_path):
     code = f"""
-from synthesis.students import embedding
+from synthesis.encoding import embedding
 import numpy as np
 embedding._encode = lambda texts, *_: [(np.full(4, len(text), np.float32), 1) for text in texts]
 for start in range(30):

@@ -14,10 +14,11 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from synthesis import UserError
-from synthesis.students import classifier, steps
+from synthesis.encoding.forward import _batches
+from synthesis.students import classifier
 from synthesis.students.base import Examples, Lesson
-from synthesis.students.forward import _batches
-from synthesis.students.steps import WINDOW, Trainee, batches, rates
+from synthesis.training import steps
+from synthesis.training.steps import WINDOW, Trainee, batches, rates
 from tests.test_student import NAMES, alone, models, rows, settings  # noqa: F401
 
 

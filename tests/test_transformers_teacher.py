@@ -17,9 +17,9 @@ from scipy.stats import chisquare
 from transformers import AutoConfig, AutoModelForCausalLM, TopPLogitsWarper
 
 from synthesis import UserError
-from synthesis.models.decoding import Decoder
+from synthesis.decoding.decoder import Decoder
+from synthesis.decoding.sampling import Sampling, uniform
 from synthesis.models.load import fingerprint
-from synthesis.models.sampling import Sampling, uniform
 from synthesis.providers import transformers as local
 from synthesis.run import Run
 from synthesis.teacher.request import Request
@@ -139,9 +139,7 @@ def test_rows_of_any_age_are_written_as_generate_does(model):
     for one, reply in zip(bodies, write(here, bodies), strict=True):
         ids = torch.tensor([here.tokens(one)])
         options = {"max_new_tokens": one["max_tokens"], "do_sample": False}
-        expected = weights.generate(ids, attention_mask=torch.ones_like(ids), **options)[
-            0, ids.shape[1] :
-        ]
+        expected = weights.generate(ids, attention_mask=torch.ones_like(ids), **options)[0, ids.shape[1] :]
         assert here.tokenizer.decode(expected, skip_special_tokens=True) == reply.text
         assert (reply.tokens_in, reply.tokens_out) == (ids.shape[1], len(expected))
 

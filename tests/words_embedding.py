@@ -1,6 +1,6 @@
 """An encoder for tests of the pipeline: hashed bags of words, no torch.
 
-Tests copy it over synthesis/students/embedding.py.
+Tests copy it over synthesis/encoding/embedding.py.
 """
 
 from zlib import crc32

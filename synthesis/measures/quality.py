@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from synthesis.encoding.embedding import embed, pieces
 from synthesis.params import Student as Settings
-from synthesis.students.embedding import embed, pieces
 
 MEASURES = ["cosine", "cosine_others", "edit_distance", "length_error", "length_addition"]
 

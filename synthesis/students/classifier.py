@@ -10,11 +10,11 @@ from torch.nn import Linear
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from synthesis.encoding.forward import forward, tokenize
 from synthesis.models.load import load_model, load_tokenizer
 from synthesis.students.base import Examples, Graph, Lesson
 from synthesis.students.calibration import Calibration
-from synthesis.students.forward import forward, tokenize
-from synthesis.students.training import Course, Trained, accelerator, repeatable, train
+from synthesis.training.loop import Course, Trained, accelerator, repeatable, train
 
 ANSWERS = ("label",)
 NOTHING = 0.98  # of the loss of guessing

@@ -17,14 +17,14 @@ from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, PreTrainedModel
 
 from synthesis import UserError
-from synthesis.models.batch import Batch, Row
-from synthesis.models.decoding import Decoder
+from synthesis.decoding.batch import Batch, Row
+from synthesis.decoding.decoder import Decoder
+from synthesis.decoding.sampling import Likeliest
+from synthesis.encoding.forward import pad
 from synthesis.models.load import load_writer
-from synthesis.models.sampling import Likeliest
 from synthesis.students.base import Examples, Lesson
-from synthesis.students.forward import pad
-from synthesis.students.training import Course, Trained, accelerator, repeatable, train
-from synthesis.students.turns import IGNORED, Conversation, Translation, Turns
+from synthesis.training.loop import Course, Trained, accelerator, repeatable, train
+from synthesis.training.turns import IGNORED, Conversation, Translation, Turns
 
 ANSWERS = ("text",)
 BATCH = 32  # rows that are written, or examined, at once
@@ -133,7 +133,7 @@ class Generator(Trained):
         return result
 
     def _settle(self) -> None:
-        """No dropout; products in float32, which a GPU rounds to TF32, as in `forward`."""
+        """No dropout; products in float32, which a GPU rounds to TF32, as in encoding/forward.py."""
         self.model.eval()
         torch.backends.cuda.matmul.fp32_precision = "tf32"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from synthesis.students.embedding import mean
+from synthesis.encoding.embedding import mean
 
 NEVER = -1e4  # the logit of a label without training rows: its probability is 0, and no number in the graph is infinite
 

@@ -17,8 +17,8 @@ from synthesis.tasks.base import Task
 
 CURVE = ["step", "loss", "train_accuracy", "selection_score", "test_score", "seed"]
 # Modules of no kind, and those that tasks name.
-OWN = "base", "lesson", "folds", "cross_fit", "tuning", "training", "steps", "replicas", "forward", "embedding", "turns"
-OWN += "spans", "graphs", "saved", "calibration", "classifier", "probe", "reader", "generator"
+OWN = "base", "lesson", "folds", "cross_fit", "tuning", "saved", "spans", "graphs", "calibration"
+OWN += "classifier", "probe", "reader", "generator"
 WATCHED = 100  # test rows that a curve is drawn of
 
 

@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from synthesis import UserError
+from synthesis.encoding.embedding import Encoder, embed, parameters
 from synthesis.students.base import Examples, Graph, Lesson
-from synthesis.students.embedding import Encoder, embed, parameters
 
 ANSWERS = ("label",)
 WEIGHED = True

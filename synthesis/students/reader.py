@@ -15,12 +15,12 @@ from torch.nn.functional import cross_entropy, pad
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
 
 from synthesis import UserError
+from synthesis.encoding.forward import forward
 from synthesis.models.load import load_model, load_tokenizer
 from synthesis.students.base import Examples, Graph, Lesson
-from synthesis.students.forward import forward
 from synthesis.students.spans import Window, best_span, shares
-from synthesis.students.training import Course, Trained, accelerator, repeatable, train
 from synthesis.tasks import squad
+from synthesis.training.loop import Course, Trained, accelerator, repeatable, train
 
 ANSWERS = ("span",)
 SHORTEST_WINDOW = 32  # tokens, for a question and what is left of the context

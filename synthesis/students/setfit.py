@@ -23,12 +23,12 @@ from tqdm import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from synthesis import UserError
+from synthesis.encoding.forward import tokenize
 from synthesis.models.load import load_tokenizer, loading, locate
 from synthesis.students.base import Examples, Graph, Lesson
-from synthesis.students.forward import tokenize
 from synthesis.students.graphs import Regression
 from synthesis.students.probe import by_label
-from synthesis.students.training import EXAMS, repeatable
+from synthesis.training.loop import EXAMS, repeatable
 
 ANSWERS = ("label",)
 

@@ -19,10 +19,10 @@ from synthesis.providers.transformers.writer import OPTIONS, check, encode
 from synthesis.run import Run
 from synthesis.students.base import Examples, Lesson
 from synthesis.students.generator import Generator, teach, with_adapters
-from synthesis.students.training import accelerator, repeatable
-from synthesis.students.turns import IGNORED, Conversation
 from synthesis.teacher import plans
 from synthesis.teacher.request import Request
+from synthesis.training.loop import accelerator, repeatable
+from synthesis.training.turns import IGNORED, Conversation
 from synthesis.tuning.lessons import Exchange, counts, exchanges
 
 LARGE = 500_000_000  # parameters from which on adapters learn, as all weights would need 16 bytes for each

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from synthesis import UserError
-from synthesis.models import batch
+from synthesis.decoding import batch
 from synthesis.models.load import loading, locate, room
 from synthesis.teacher.request import Rejected, Reply
 
@@ -26,8 +26,8 @@ class Writer:
     """The loaded model, with room for `size` rows at once. Raises UserError when it cannot be used."""
 
     def __init__(self, model: str, size: int, temperature: float, top_p: float):
-        from synthesis.models.decoding import Decoder
-        from synthesis.models.sampling import Sampling
+        from synthesis.decoding.decoder import Decoder
+        from synthesis.decoding.sampling import Sampling
 
         self.name, self.size = model, size
         self.tokenizer, weights, self.room = load(model)
@@ -133,7 +133,7 @@ def load(model: str) -> tuple:
 
 def check(model: str, weights) -> None:
     """Raise UserError when rows of the model cannot be written side by side."""
-    from synthesis.models.decoding import Decoder
+    from synthesis.decoding.decoder import Decoder
 
     if not Decoder.knows(weights):
         raise UserError(

@@ -11,9 +11,9 @@ from contextlib import closing, contextmanager
 import numpy as np
 
 from synthesis import UserError
+from synthesis.encoding.forward import forward, tokenize
 from synthesis.models.load import fingerprint, load_model, load_tokenizer
 from synthesis.paths import user_file
-from synthesis.students.forward import forward, tokenize
 
 
 def embed(texts: Sequence[str], model: str, max_tokens: int) -> tuple[np.ndarray, int]:

@@ -1,4 +1,4 @@
-"""Rows that are written side by side: a token of each in one step, whatever their age.
+"""A causal model that writes rows of any age side by side: a token of each in one step.
 
 Every row has a place in the cache of keys and values, and keeps it until it has ended; then another row is read into it
 (continuous batching; Yu et al., 2022, Orca). transformers' own continuous batching draws from one generator for all
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-from synthesis.models.sampling import Likeliest, Sampling
+from synthesis.decoding.sampling import Likeliest, Sampling
 
 COLUMNS = 64  # the cache grows by as many tokens a row
 READ = 8192  # tokens, padding included, of prompts that are read at once

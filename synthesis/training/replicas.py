@@ -85,7 +85,7 @@ def train(students, course, lesson, count: int) -> None:
 
 def _learn(students, course, lesson, folder: str) -> list | None:
     """In each process."""
-    from synthesis.students.training import train
+    from synthesis.training.loop import train
 
     place = int(os.environ["LOCAL_RANK"])
     for student in students:

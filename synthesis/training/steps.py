@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from synthesis.students.replicas import mean
+from synthesis.training.replicas import mean
 
 if TYPE_CHECKING:
     from synthesis.params import Student as Settings

@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from synthesis.students import replicas
+from synthesis.encoding.forward import pad
 from synthesis.students.base import Lesson
-from synthesis.students.forward import pad
-from synthesis.students.steps import SideBySide, Trainee, batches, plain
+from synthesis.training import replicas
+from synthesis.training.steps import SideBySide, Trainee, batches, plain
 
 EXAMS, STEPS_EACH = 5, 30  # of a fit, evenly spaced: so many, but in a short fit one for so many steps
 

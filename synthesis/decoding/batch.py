@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from synthesis.models.decoding import Decoder
+    from synthesis.decoding.decoder import Decoder
 
 REFILL = 8  # rows are read when one place of so many is free: reading a few costs as much as reading many
 
