@@ -91,7 +91,7 @@ class Generator(Trained):
     def _write(self, asked: list[list[int]]) -> tuple[list[list[int]], list[float]]:
         """The tokens of the answers, and the logarithms of their probabilities."""
         likeliest = Likeliest()
-        batch = Batch(Decoder(self.model, self._size, likeliest))
+        batch = Batch(Decoder(self.model, min(self._size, len(asked)), likeliest))
         rows = [Row(tokens, self.turns.longest) for tokens in asked]
         chances = dict.fromkeys(rows, 0.0)
         batch.add(rows)
