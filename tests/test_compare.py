@@ -174,13 +174,28 @@ def test_lines_by_budget():
     lines = contest.budget_lines(arms)
     named = {name: {budget: one.name for budget, one in line.items()} for name, line in lines.items()}
     assert named == {GOLD: {100: GOLD, 500: GOLD}, "synthetic": {100: "a", 500: "c"}, "both": {100: "b"}}
-    assert len(contest.budget_table(lines)) == 4
+    table = contest.budget_table(lines)
+    assert len(table) > 5 and "corrected by Holm for 3 comparisons." in " ".join(table)
     studied = [arm(f"t-{way}-{budget}", budget, "both") for budget in (50, 100) for way in ("untuned", "generate")]
     assert {name: list(line) for name, line in contest.budget_lines(studied).items()} == {
         GOLD: [50, 100], "untuned": [50, 100], "generate": [50, 100]
     }, "as the arms of a study are called"  # fmt: skip
     with pytest.raises(UserError, match="b and d are both `both` with 100 gold rows"):
         contest.budget_lines([*arms, arm("d", 100, "both")])
+
+
+def test_each_budget_is_tested_against_its_own_gold_rows():
+    """Planted: with 50 gold rows a method is far better than they are, with 100 it answers as they do."""
+    truth = ["yes", "no"] * 30
+    wrong = ["no", "yes"] * 30
+
+    def arm(budget, gold, predicted):
+        return Arm([], student(f"t-ours-{budget}", predicted), student(GOLD, gold), "both", budget)
+
+    lines = contest.budget_lines([arm(50, wrong[:40] + truth[40:], truth), arm(100, truth, truth)])
+    few, many = contest.budget_table(lines)[2:4]
+    assert "; +66.7, p <.001" in few and "; +0.0, p 1.000" in many
+    assert few.count("p ") == 1, "gold rows alone are what the others are tested against"
 
 
 # The command
@@ -253,6 +268,7 @@ def test_gold_budgets_and_another_baseline(inside, capsys):
     lines = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")][-4:]
     assert [cell.strip() for cell in lines[0]] == ["gold budget", GOLD, "synthetic"]
     assert [line[0].strip() for line in lines[2:]] == ["60", "120"]
+    assert [("; " in line[1], "; " in line[2]) for line in lines[2:]] == [(False, True)] * 2, "with p"
     assert (inside.folder.parent / "out/arms-budgets.png").is_file()
 
 

@@ -41,18 +41,23 @@ class Outcome:
 
 def compare(students: list[Student], baseline: Student) -> dict[Student, Outcome]:
     """The outcome of each student. Raises UserError when one has taken another test than the baseline."""
-    for student in students:
-        if student.truth != baseline.truth:
+    rivals = {student: baseline for student in students if student is not baseline}
+    return dict.fromkeys(students, Outcome()) | _tested(rivals)
+
+
+def _tested(rivals: dict[Student, Student]) -> dict[Student, Outcome]:
+    """The outcomes of students beside the baseline of each. Raises UserError as `compare` does."""
+    for rival, baseline in rivals.items():
+        if rival.truth != baseline.truth:
             raise UserError(
-                f"{student.name} and {baseline.name} took different tests: their rows of data/{baseline.task.name}/"
+                f"{rival.name} and {baseline.name} took different tests: their rows of data/{baseline.task.name}/"
                 "gold/test differ in ids or labels. Compare runs with the same gold rows, seed and test_rows"
             )
-    rivals = [student for student in students if student is not baseline]
-    values = [paired.p_value(baseline.task, rival.scores, baseline.scores) for rival in rivals]
-    outcomes = dict.fromkeys(students, Outcome())
-    for rival, value, corrected in zip(rivals, values, paired.holm(values), strict=True):
-        outcomes[rival] = Outcome(rival.value - baseline.value, value, corrected)
-    return outcomes
+    values = [paired.p_value(baseline.task, rival.scores, baseline.scores) for rival, baseline in rivals.items()]
+    return {
+        rival: Outcome(rival.value - baseline.value, value, corrected)
+        for (rival, baseline), value, corrected in zip(rivals.items(), values, paired.holm(values), strict=True)
+    }
 
 
 def frame(outcomes: dict[Student, Outcome]) -> pd.DataFrame:
@@ -106,7 +111,7 @@ def _cells(student: Student, outcome: Outcome) -> list[str]:
         f"{student.calls:,}",
         "unknown" if student.tokens is None else f"{student.tokens:,}",
         "unknown" if dollars is None else f"{dollars:.4f}" if dollars else "0",
-        _metrics(student),
+        metric_text(student.metrics, student.task),
         *comparison,
         outcome.verdict,
     ]
@@ -153,13 +158,25 @@ def budget_lines(arms: list[Arm]) -> dict[str, dict[int, Student]]:
 
 
 def budget_table(lines: dict[str, dict[int, Student]]) -> list[str]:
-    """What gold rows are worth: one row a budget, one column for each method."""
-    cells = [[budget, *(_metrics(line.get(budget)) for line in lines.values())] for budget in lines[GOLD]]
-    return markdown([["gold budget", *lines], *cells])
+    """What gold rows are worth: one row a budget, one column for each method, tested against as many gold rows alone.
+
+    The lines of a table, and of a note on what it means. Raises UserError as `compare` does.
+    """
+    gold, methods = lines[GOLD], [line for name, line in lines.items() if name != GOLD]
+    outcomes = _tested({student: gold[budget] for line in methods for budget, student in line.items()})
+    cells = [[budget, *(_cell(line.get(budget), outcomes) for line in lines.values())] for budget in gold]
+    note = (
+        f"Beside each method: its difference to {GOLD}, as many of them, in points, and p of the same test as above, "
+        f"corrected by Holm for {len(outcomes)} comparisons."
+    )
+    return [*markdown([["gold budget", *lines], *cells]), "", *textwrap.wrap(note, 115)]
 
 
-def _metrics(student: Student | None) -> str:
-    return metric_text(student.metrics, student.task) if student else ""
+def _cell(student: Student | None, outcomes: dict[Student, Outcome]) -> str:
+    if student is None:
+        return ""
+    outcome, text = outcomes.get(student), metric_text(student.metrics, student.task)
+    return f"{text}; {100 * outcome.difference:+.1f}, p {p_text(outcome.p_holm)}" if outcome else text
 
 
 def _points(value: float) -> str:
