@@ -339,3 +339,22 @@ def test_importing_the_package_is_cheap_and_fits_leave_nothing_behind(models, tm
     code = "import sys, synthesis.students.base, synthesis.models.load; sys.exit('torch' in sys.modules)"
     root = str(Path(base.__file__).parents[2])
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": root}).returncode == 0
+
+
+def test_a_decoder_takes_a_temperature_and_no_threshold():
+    """Its last layer has no bias, which could hold one."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    from synthesis.students import classifier
+    from synthesis.students.calibration import Calibration
+
+    names = {"vocab_size": 50, "hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    config = AutoConfig.for_model("llama", **names, num_hidden_layers=1, num_key_value_heads=2, pad_token_id=0)
+    student = classifier.FineTuned(NAMES, AutoModelForSequenceClassification.from_config(config), None)
+    before = student.model.score.weight.detach().clone()
+    student.calibrate(Calibration(2.0))
+    assert torch.allclose(student.model.score.weight, before / 2)
+    with pytest.raises(UserError, match="LlamaForSequenceClassification has no bias"):
+        student.calibrate(Calibration(2.0, 0.4))
+    assert torch.allclose(student.model.score.weight, before / 2), "untouched by what failed"

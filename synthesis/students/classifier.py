@@ -10,6 +10,7 @@ from torch.nn import Linear
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from synthesis import UserError
 from synthesis.encoding.forward import forward, tokenize
 from synthesis.models.load import load_model, load_tokenizer
 from synthesis.students.base import Examples, Graph, Lesson
@@ -61,11 +62,21 @@ class FineTuned(Trained):
         return asked if isinstance(asked, str) else dict(zip(("text", "text_pair"), asked, strict=True))
 
     def calibrate(self, calibration: Calibration) -> None:
-        """Put temperature and threshold into the last layer, for those who load the model without knowing of them."""
+        """Put temperature and threshold into the last layer, for those who load the model without knowing of them.
+
+        Raises UserError for a threshold where that layer has no bias, as after a decoder.
+        """
         last = [part for part in self.model.modules() if isinstance(part, Linear)][-1]
+        moved = calibration != Calibration(calibration.temperature)
+        if moved and last.bias is None:
+            raise UserError(
+                f"the last layer of {type(self.model).__name__} has no bias that could hold the threshold of its "
+                "calibration: publish a student whose student.model is an encoder"
+            )
         last.weight.data /= calibration.temperature
-        last.bias.data /= calibration.temperature
-        if calibration != Calibration(calibration.temperature):
+        if last.bias is not None:
+            last.bias.data /= calibration.temperature
+        if moved:
             last.bias.data[1] += calibration.shift
 
     def save(self, folder) -> None:
