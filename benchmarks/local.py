@@ -60,11 +60,11 @@ def generate(options) -> dict:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from synthesis.models.load import locate
+    from synthesis.models.load import has_bfloat16, locate
 
-    place, cuda = locate(options.model), torch.cuda.is_available()
-    dtype = torch.bfloat16 if cuda else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype).to("cuda" if cuda else "cpu")
+    place, device = locate(options.model), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if has_bfloat16(device) else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype).to(device)
     tokenizer = AutoTokenizer.from_pretrained(place, padding_side="left")
     clock, answered, whole = Clock(), 0, 0
     chats = [[{"role": "user", "content": text}] for text in prompts(options.rows)]

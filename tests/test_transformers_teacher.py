@@ -77,6 +77,12 @@ def settings(model, base_url=None, **changes) -> Run:
     return test_teacher.settings(base_url, **{**values, **changes})
 
 
+@pytest.fixture(autouse=True)
+def exact(monkeypatch):
+    """In float32 on every processor: in bfloat16 a row's company changes more than the last digits of its logits."""
+    monkeypatch.setattr(local.writer, "has_bfloat16", lambda device: False)
+
+
 def prompts(count):
     return [Request("seed", f"{' '.join(WORDS[: 1 + 5 * i % 17])} film") for i in range(count)]
 
@@ -129,6 +135,15 @@ def test_what_is_written_beside_a_row_does_not_change_it(model):
     alone = [write(writer(model, 1), [one], [seed])[0] for seed, one in enumerate(bodies)]
     assert write(writer(model, 7), bodies) == alone
     assert write(writer(model, 40), bodies[::-1], [*range(40)][::-1]) == alone[::-1]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_processor_that_computes_in_bfloat16_does_so(model, monkeypatch, there):
+    monkeypatch.setattr(local.writer, "has_bfloat16", lambda device: there)
+    here = writer(model, 5)
+    assert here.batch.decoder.model.dtype == (torch.bfloat16 if there else torch.float32)
+    bodies = [body(model, request.prompt) for request in prompts(12)]
+    assert write(here, bodies) == write(writer(model, 5), bodies), "repeatable"
 
 
 def test_rows_of_any_age_are_written_as_generate_does(model):

@@ -95,6 +95,16 @@ def room(model) -> int:
     return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
 
 
+def has_bfloat16(device) -> bool:
+    """Whether a device of torch computes in bfloat16: where that is only emulated, float32 is faster."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Processors with AMX have avx512_bf16, too.
+    return device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)
+
+
 def _reads_ahead(model) -> bool:
     """Whether what a model says after a token depends on the token that follows."""
     import torch

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from synthesis.models.load import has_bfloat16
 from synthesis.training.replicas import mean
 
 if TYPE_CHECKING:
@@ -164,11 +165,3 @@ class SideBySide:
             print(f"training without CUDA graphs, which this model does not allow: {reason}", file=sys.stderr)
         else:
             self.graphs[lengths] = graph
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware computes in bfloat16: where it is only emulated, float32 is faster."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Processors with AMX have avx512_bf16, too.
-    return device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)

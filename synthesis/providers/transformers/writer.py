@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from synthesis import UserError
 from synthesis.decoding import batch
-from synthesis.models.load import loading, locate, room
+from synthesis.models.load import has_bfloat16, loading, locate, room
 from synthesis.teacher.request import Rejected, Reply
+
+if TYPE_CHECKING:
+    import torch
 
 OPTIONS = "chat_template_kwargs"  # the only field of teacher.extra that means something here
 
@@ -126,7 +130,7 @@ def load(model: str) -> tuple:
     with loading(model, "teacher.model") as options:
         place = locate(model)
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
-        weights = AutoModelForCausalLM.from_pretrained(place, dtype=getattr(torch, dtype), **options)
+        weights = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, **options)
     check(model, weights)
     return tokenizer, weights.to(device).eval(), room(weights)
 
@@ -158,10 +162,13 @@ def encode(tokenizer, messages: list[dict], options: dict, name: str) -> list[in
     return tokenizer(text, add_special_tokens=False).input_ids
 
 
-def _hardware() -> tuple[str, str]:
-    """The device and the type of the weights."""
+def _hardware() -> tuple[torch.device, torch.dtype]:
+    """The device, and the shortest type of numbers that it computes in."""
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda", "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-    return ("mps", "float16") if torch.backends.mps.is_available() else ("cpu", "float32")
+    for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())):
+        if there:
+            device = torch.device(name)
+            return device, torch.bfloat16 if has_bfloat16(device) else torch.float16
+    device = torch.device("cpu")
+    return device, torch.bfloat16 if has_bfloat16(device) else torch.float32
