@@ -71,6 +71,19 @@ def _ids(raw: pd.DataFrame, column: str | None, file: str, split: str) -> pd.Ser
     return ids
 
 
+def _check_apart(ids: pd.Series, of_test: pd.Series, task: Task) -> None:
+    """Raise UserError when a row of the source has the id of one of test, as where each file counts from 0: a student
+    that learned the one would not be asked about the other."""
+    gold, same = task.settings.gold, ids.isin(of_test)
+    if same.any():
+        row = same.idxmax()
+        raise UserError(
+            f"{gold.source} row {row}: id `{ids[row]}` also stands in {gold.test} ({same.sum()} ids do), for another "
+            f"row: mend the ids, or take `id` out of task.{task.name}.gold.columns, and rows are called by their "
+            "numbers"
+        )
+
+
 def apart_from_test(pool: pd.DataFrame, test: pd.DataFrame, task: Task) -> pd.DataFrame:
     """The pool without rows that test has too, or whose group has other rows in test.
 
@@ -106,6 +119,7 @@ def test_and_pool(task: Task, pool: pd.DataFrame, seed: int) -> tuple[pd.DataFra
         return *split(pool, gold.test_rows, task, seed), {}
     test, dropped = read(task, gold.test, "test", task.labels(pool))
     pool = apart_from_test(pool, test, task)
+    _check_apart(pool.id, test.id, task)
     if (gold.test_rows or 0) > len(test):
         raise UserError(f"{key} is {gold.test_rows}, but {gold.test} has only {len(test)} rows")
     return in_shares(test, task.strata(test), seed)[: gold.test_rows], pool, dropped

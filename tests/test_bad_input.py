@@ -139,6 +139,15 @@ def test_test_rows_among_the_source(repository):
     assert "task.reviews.gold.overlap" in said
 
 
+def test_files_that_both_count_their_rows_from_the_same_number(repository):
+    content = rows(repository)
+    (repository.folder / "test.csv").write_text("id,text,label\n" + f'{content[6][0]},"not in the source",positive\n')
+    repository.set({"task.reviews.gold.test": "test.csv", "task.reviews.gold.test_rows": None})
+    said = fails(repository, "gold", "reviews")
+    assert f"{GOLD} row 6: id `{content[6][0]}` also stands in test.csv (1 ids do)" in said
+    assert "take `id` out of task.reviews.gold.columns" in said
+
+
 @pytest.mark.parametrize("line", ["{broken", "[1]", '"text"'])
 def test_bad_jsonl(repository, line):
     file = repository.folder / "gold.jsonl"
