@@ -157,7 +157,7 @@ class Writing:
 
 
 def table(task: Task, wanted: list[dict], answers: list[Answer], q: int, first: int = 0) -> pd.DataFrame:
-    """Round q's rows, with numbers from `first` on.
+    """Round q's rows, with numbers from `first` on. A row that nobody was asked for is what was wanted, as it is.
 
     They have the task's columns and targets, `parent` (the gold row extrapolated from), `replaces` (the first row that
     was written for the same wanted one), `rationales` and `item` (the place in the answer, where it is a list).
@@ -166,7 +166,7 @@ def table(task: Task, wanted: list[dict], answers: list[Answer], q: int, first: 
     rows = [
         {
             "id": f"{name}-{i}",
-            **task.complete(row, answer.text),
+            **(task.complete(row, answer.text) if answer.request else {field: row[field] for field in task.fields}),
             "round": q,
             "parent": row.get("parent", ""),
             "replaces": row.get("replaces", ""),
