@@ -133,7 +133,7 @@ class Method(Section):
     rationales_per_prompt: int = Field(ge=1)
     examples: int = Field(default=0, ge=0)
     mine: Literal["errors", "gold", "loss", "clusters", "helpful", "nothing"]
-    mined: list[int] | None
+    mined: list[Annotated[int, Field(ge=0)]] | None
     influence: bool
     add: Literal["extrapolations", "contrasts", "feedback", "copies"]
     extrapolations_per_error: int = Field(ge=1)
