@@ -157,24 +157,29 @@ def budgeted(task: Task, pool: pd.DataFrame, params: Params) -> pd.DataFrame:
     own = task.settings.gold.budget
     budget = params.gold.budget or own or len(pool)
     if budget > len(pool):
-        key = "gold.budget" if params.gold.budget else f"task.{task.name}.gold.budget"
-        raise UserError(f"{key} is {budget}, but {task.settings.gold.source} has only {len(pool)} rows for it")
+        raise UserError(
+            f"{_budget_key(task, params)} is {budget}, but {task.settings.gold.source} has only {len(pool)} rows for it"
+        )
     return in_shares(pool, task.strata(pool), params.seed)[:budget]
 
 
-def check_splits(task: Task, splits: dict[str, pd.DataFrame], labels: list[str]) -> None:
+def _budget_key(task: Task, params: Params) -> str:
+    """The parameter that says how large the budget is."""
+    return "gold.budget" if params.gold.budget else f"task.{task.name}.gold.budget"
+
+
+def check_splits(task: Task, splits: dict[str, pd.DataFrame], labels: list[str], params: Params) -> None:
     """Raise UserError when a split has no rows, or validation none of a label."""
+    key = _budget_key(task, params)
     for name, rows in splits.items():
         if rows.empty:
             raise UserError(
-                f"no rows are left for {name}: raise task.{task.name}.gold.budget or gold.test_rows, or give it rows "
-                f"(those with the same {task.group} stay together)"
+                f"no rows are left for {name}: raise {key} or task.{task.name}.gold.test_rows, or give it rows (those "
+                f"with the same {task.group} stay together)"
             )
     for label in labels:
         if label not in set(splits["validation"].label):
-            raise UserError(
-                f"label `{label}` has no validation rows: raise task.{task.name}.gold.budget or give it rows"
-            )
+            raise UserError(f"label `{label}` has no validation rows: raise {key} or give it rows")
 
 
 def split(rows: pd.DataFrame, count: int, task: Task, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -109,6 +109,13 @@ def test_budget_larger_than_the_data(repository):
     assert "task.reviews.gold.budget is 100000" in said
 
 
+@pytest.mark.parametrize("key", ["gold.budget", "task.reviews.gold.budget"])
+def test_budget_that_leaves_a_split_empty(repository, key):
+    repository.set({key: 2})
+    said = fails(repository, "gold", "reviews")
+    assert f"no rows are left for selection: raise {key} or task.reviews.gold.test_rows, or give it rows" in said
+
+
 def test_more_test_rows_than_data(repository):
     repository.set({"task.reviews.gold.test_rows": 100_000})
     assert "task.reviews.gold.test_rows" in fails(repository, "gold", "reviews")
