@@ -317,7 +317,7 @@ class Baseline(Section):
     """The student that learns gold rows alone."""
 
     tune: list[dict] | None
-    shares: list[Annotated[float, Field(gt=0, lt=1)]]
+    shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(min_length=1)
     draws: int = Field(ge=1)
 
 

@@ -171,6 +171,7 @@ def test_very_few_gold_rows_can_be_asked(words, labels, texts, weighted):
         ({"method.additional_rows": [5]}, "method.additional_rows has 1 counts for 2 rounds"),
         ({"method.additional_rows": 5, "method.add": "copies"}, "additional_rows is shared over rows that are"),
         ({"method.additional_rows": 0}, "method.additional_rows"),
+        ({"baseline.shares": []}, "baseline.shares: list should have at least 1 item"),
         ({"method.mined": [5, -1]}, "method.mined.1: input should be greater than or equal to 0"),
     ],
 )
