@@ -33,7 +33,7 @@ def main(run: Run) -> None:
     else:
         selection, validation = splits.split(gold, round(len(gold) * run.params.gold.selection), task, seed + 1)
     parts = {"validation": validation, "selection": selection, "test": test}
-    splits.check_splits(task, parts, labels)
+    splits.check_splits(task, parts, labels, run.params)
     corrected, left_out = feedback.fresh(task, labels, parts)
     parts["validation"] = validation = pd.concat([validation, corrected])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from heapq import heapify, heapreplace
 
 import pandas as pd
 
@@ -95,13 +96,14 @@ def turns(shares: Sequence[float], count: int) -> list[int]:
 
     Equal shares take turns in their order. More turns begin with the same ones.
     """
-    if not len(shares):
-        return []
-    given, order = [0] * len(shares), []
-    for _ in range(count):
-        place = min(range(len(shares)), key=lambda place: ((given[place] + 0.5) / shares[place], place))
-        given[place] += 1
+    order, waiting = [], [(0.5 / share, place) for place, share in enumerate(shares)]
+    heapify(waiting)
+    given = [0] * len(shares)
+    for _ in range(count if waiting else 0):
+        place = waiting[0][1]
         order.append(place)
+        given[place] += 1
+        heapreplace(waiting, ((given[place] + 0.5) / shares[place], place))
     return order
 
 

@@ -77,7 +77,11 @@ class Lineage:
         """The prompt, and the answer before it was cleaned: out of the store, or made again where rules wrote it."""
         unchanged = sha256(request.prompt) == row["prompt"]
         prompt = request.prompt if unchanged else "unknown: the prompt file, or what it shows, has changed since"
-        if entry := self.stored(row):
+        if not row["prompt"]:
+            prompt = "none: the row is one of gold, or of method.transfer.file, as it stands there"
+        if not row["request"]:  # labelled by likelihood, or not by the teacher at all
+            text, source = None, "it was asked for no answer"
+        elif entry := self.stored(row):
             prompt, text = entry["body"]["messages"][-1]["content"], entry["text"]
             source = f"from the response store {default_path()}"
         elif (text := self.made_again(row, request)) is not None:

@@ -133,7 +133,7 @@ class Method(Section):
     rationales_per_prompt: int = Field(ge=1)
     examples: int = Field(default=0, ge=0)
     mine: Literal["errors", "gold", "loss", "clusters", "helpful", "nothing"]
-    mined: list[int] | None
+    mined: list[Annotated[int, Field(ge=0)]] | None
     influence: bool
     add: Literal["extrapolations", "contrasts", "feedback", "copies"]
     extrapolations_per_error: int = Field(ge=1)
@@ -317,7 +317,7 @@ class Baseline(Section):
     """The student that learns gold rows alone."""
 
     tune: list[dict] | None
-    shares: list[Annotated[float, Field(gt=0, lt=1)]]
+    shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(min_length=1)
     draws: int = Field(ge=1)
 
 

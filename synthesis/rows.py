@@ -87,14 +87,17 @@ class Writing:
         return self.rows
 
     def ask(self, turn: list[int]) -> None:
-        """Have a row written for each of these wanted ones, and judge all rows as `combine` will judge them."""
+        """Have a row written for each of these wanted ones, and judge all rows as `combine` will judge them.
+
+        So by the task as it is: `self.run` has another one where unlabelled rows are annotated.
+        """
         new = self.write(turn)
         self.rows = pd.concat([self.rows, new], ignore_index=True) if self.places else new
         self.places, self.turn = self.places + turn, turn
         old = files.read(self.run.paths.train(self.q - 1)) if self.q else new.head(0)
         if self.others is not None:
             old = pd.concat([old, self.others[self.others.rejected == ""]])
-        self.reasons = sift(self.rows, old, self.run.gold(), self.run).rejected.tolist()
+        self.reasons = sift(self.rows, old, self.run.gold(), self.teacher.run).rejected.tolist()
 
     def write(self, turn: list[int]) -> pd.DataFrame:
         """A row for each of these wanted ones, verified. After the first turn they are replacements.
@@ -157,7 +160,7 @@ class Writing:
 
 
 def table(task: Task, wanted: list[dict], answers: list[Answer], q: int, first: int = 0) -> pd.DataFrame:
-    """Round q's rows, with numbers from `first` on.
+    """Round q's rows, with numbers from `first` on. A row that nobody was asked for is what was wanted, as it is.
 
     They have the task's columns and targets, `parent` (the gold row extrapolated from), `replaces` (the first row that
     was written for the same wanted one), `rationales` and `item` (the place in the answer, where it is a list).
@@ -166,7 +169,7 @@ def table(task: Task, wanted: list[dict], answers: list[Answer], q: int, first: 
     rows = [
         {
             "id": f"{name}-{i}",
-            **task.complete(row, answer.text),
+            **(task.complete(row, answer.text) if answer.request else {field: row[field] for field in task.fields}),
             "round": q,
             "parent": row.get("parent", ""),
             "replaces": row.get("replaces", ""),

@@ -71,6 +71,19 @@ def _ids(raw: pd.DataFrame, column: str | None, file: str, split: str) -> pd.Ser
     return ids
 
 
+def _check_apart(ids: pd.Series, of_test: pd.Series, task: Task) -> None:
+    """Raise UserError when a row of the source has the id of one of test, as where each file counts from 0: a student
+    that learned the one would not be asked about the other."""
+    gold, same = task.settings.gold, ids.isin(of_test)
+    if same.any():
+        row = same.idxmax()
+        raise UserError(
+            f"{gold.source} row {row}: id `{ids[row]}` also stands in {gold.test} ({same.sum()} ids do), for another "
+            f"row: mend the ids, or take `id` out of task.{task.name}.gold.columns, and rows are called by their "
+            "numbers"
+        )
+
+
 def apart_from_test(pool: pd.DataFrame, test: pd.DataFrame, task: Task) -> pd.DataFrame:
     """The pool without rows that test has too, or whose group has other rows in test.
 
@@ -106,6 +119,7 @@ def test_and_pool(task: Task, pool: pd.DataFrame, seed: int) -> tuple[pd.DataFra
         return *split(pool, gold.test_rows, task, seed), {}
     test, dropped = read(task, gold.test, "test", task.labels(pool))
     pool = apart_from_test(pool, test, task)
+    _check_apart(pool.id, test.id, task)
     if (gold.test_rows or 0) > len(test):
         raise UserError(f"{key} is {gold.test_rows}, but {gold.test} has only {len(test)} rows")
     return in_shares(test, task.strata(test), seed)[: gold.test_rows], pool, dropped
@@ -143,24 +157,29 @@ def budgeted(task: Task, pool: pd.DataFrame, params: Params) -> pd.DataFrame:
     own = task.settings.gold.budget
     budget = params.gold.budget or own or len(pool)
     if budget > len(pool):
-        key = "gold.budget" if params.gold.budget else f"task.{task.name}.gold.budget"
-        raise UserError(f"{key} is {budget}, but {task.settings.gold.source} has only {len(pool)} rows for it")
+        raise UserError(
+            f"{_budget_key(task, params)} is {budget}, but {task.settings.gold.source} has only {len(pool)} rows for it"
+        )
     return in_shares(pool, task.strata(pool), params.seed)[:budget]
 
 
-def check_splits(task: Task, splits: dict[str, pd.DataFrame], labels: list[str]) -> None:
+def _budget_key(task: Task, params: Params) -> str:
+    """The parameter that says how large the budget is."""
+    return "gold.budget" if params.gold.budget else f"task.{task.name}.gold.budget"
+
+
+def check_splits(task: Task, splits: dict[str, pd.DataFrame], labels: list[str], params: Params) -> None:
     """Raise UserError when a split has no rows, or validation none of a label."""
+    key = _budget_key(task, params)
     for name, rows in splits.items():
         if rows.empty:
             raise UserError(
-                f"no rows are left for {name}: raise task.{task.name}.gold.budget or gold.test_rows, or give it rows "
-                f"(those with the same {task.group} stay together)"
+                f"no rows are left for {name}: raise {key} or task.{task.name}.gold.test_rows, or give it rows (those "
+                f"with the same {task.group} stay together)"
             )
     for label in labels:
         if label not in set(splits["validation"].label):
-            raise UserError(
-                f"label `{label}` has no validation rows: raise task.{task.name}.gold.budget or give it rows"
-            )
+            raise UserError(f"label `{label}` has no validation rows: raise {key} or give it rows")
 
 
 def split(rows: pd.DataFrame, count: int, task: Task, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pandas as pd
 
 from synthesis import UserError, files, source
@@ -60,8 +61,8 @@ def read(task: Task, file: str, labels: list[str], where: str | None = None) -> 
 
 def chosen(rows: pd.DataFrame, file: str, column: str) -> pd.Series:
     """Which rows a column of true and false picks. Raises UserError when there is no such column, or it picks none."""
-    if column not in rows.columns or rows[column].dtype != bool:
+    if column not in rows.columns or not rows[column].map(type).isin([bool, np.bool_]).all():
         raise UserError(f"method.transfer.where: {file} has no column `{column}` of true and false")
     if not rows[column].any():
         raise UserError(f"method.transfer.where: `{column}` is true for no row of {file}")
-    return rows[column]
+    return rows[column].astype(bool)

@@ -109,6 +109,13 @@ def test_budget_larger_than_the_data(repository):
     assert "task.reviews.gold.budget is 100000" in said
 
 
+@pytest.mark.parametrize("key", ["gold.budget", "task.reviews.gold.budget"])
+def test_budget_that_leaves_a_split_empty(repository, key):
+    repository.set({key: 2})
+    said = fails(repository, "gold", "reviews")
+    assert f"no rows are left for selection: raise {key} or task.reviews.gold.test_rows, or give it rows" in said
+
+
 def test_more_test_rows_than_data(repository):
     repository.set({"task.reviews.gold.test_rows": 100_000})
     assert "task.reviews.gold.test_rows" in fails(repository, "gold", "reviews")
@@ -137,6 +144,15 @@ def test_test_rows_among_the_source(repository):
     said = fails(repository, "gold", "reviews")
     assert f"{GOLD} row 4 also stands in test.csv" in said
     assert "task.reviews.gold.overlap" in said
+
+
+def test_files_that_both_count_their_rows_from_the_same_number(repository):
+    content = rows(repository)
+    (repository.folder / "test.csv").write_text("id,text,label\n" + f'{content[6][0]},"not in the source",positive\n')
+    repository.set({"task.reviews.gold.test": "test.csv", "task.reviews.gold.test_rows": None})
+    said = fails(repository, "gold", "reviews")
+    assert f"{GOLD} row 6: id `{content[6][0]}` also stands in test.csv (1 ids do)" in said
+    assert "take `id` out of task.reviews.gold.columns" in said
 
 
 @pytest.mark.parametrize("line", ["{broken", "[1]", '"text"'])

@@ -1,6 +1,7 @@
 """Pairs and question answering: gold rows, what is asked, and which answers are taken."""
 
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,14 @@ def test_words_of_the_premise_are_no_echo():
 @pytest.mark.parametrize(("text", "told"), [("When was it built?", None), ("It was built.", "no question mark")])
 def test_questions_of_pairs(text, told):
     assert reason(QNLI, text, premise=TEXT, label="in") == told
+
+
+def test_the_answers_of_a_long_context_are_found_at_once():
+    answers = [f"fact{number:05}" for number in range(20_000)]
+    rows = pd.DataFrame({"context": " ".join(answers), "answer": answers, "answer_start": range(0, 200_000, 10)})
+    began = time.process_time()
+    assert QA.contexts(rows[::20]).equals(rows[::20])
+    assert time.process_time() - began < 5  # comparing an answer with the context letter by letter takes 10 s and more
 
 
 @pytest.mark.parametrize(

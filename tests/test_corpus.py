@@ -398,6 +398,8 @@ def test_stage(tmp_path, corpus):
     file = str(tmp_path / "data" / "webquestions" / "pairs.parquet")
     chosen = transfer.read(task, file, [], "retrieved")
     assert chosen.source.tolist() == rows[rows.retrieved].source.tolist() != []
+    rows.to_json(f"{file}.jsonl", orient="records", lines=True)
+    assert transfer.read(task, f"{file}.jsonl", [], "retrieved").source.tolist() == chosen.source.tolist()
     with pytest.raises(UserError, match=r"method\.transfer\.where: .* has no column `template` of true and false"):
         transfer.read(task, file, [], "template")
 

@@ -165,6 +165,18 @@ def test_overlap_is_dropped_from_the_source_and_counted(repository):
     assert not set(validation.text) & set(rows.text.head(50))
 
 
+def test_a_share_of_few_gold_rows_has_two_labels(repository):
+    """In the order in which budgets are cut the first of the 2 positive rows is the sixth of 24."""
+    file = repository.folder / "data/gold/reviews/reviews.csv"
+    rows = pd.read_csv(file)
+    pd.concat([rows[rows.label == "negative"][:400], rows[rows.label == "positive"][:44]]).to_csv(file, index=False)
+    repository.set({"task.reviews.gold.budget": 24, "baseline.tune": [{"kind": "probe"}]})
+    repository.stage("gold", "reviews")
+    repository.stage("baseline", "reviews")
+    [learned] = table.read(repository.folder / "data/reviews/baseline/budgets.parquet").rows.unique()
+    assert 6 < learned < 12
+
+
 def test_hub_ids_name_config_and_split(monkeypatch):
     import datasets
 

@@ -43,6 +43,16 @@ def test_rows_of_every_kind(side_by_side):
         assert ("student" in found) == (name == "round1")
 
 
+def test_a_row_that_nobody_was_asked_for_says_so(repository):
+    repository.set({"method.add": "copies"})
+    repository.stage("extrapolate", "reviews", "0")
+    repository.stage("combine", "reviews", "1")
+    steps = lineage(repository, "round1-0")
+    assert steps["prompt"]["text"].startswith("none: the row is one of gold")
+    assert steps["teacher"]["source"] == "it was asked for no answer" and steps["teacher"]["answer"] is None
+    assert steps["gold"]["text"] == steps["row"]["text"]
+
+
 def test_an_answer_that_was_asked_for_twice_and_cleaned(repository):
     """The first answer is empty, the second wrapped: the row points at the second, byte for byte."""
     with Server() as server:

@@ -80,6 +80,14 @@ def test_a_teacher_of_whose_answers_a_quarter_is_rejected_reaches_the_target(llm
     assert set(read(repository, "seed.parquet").text) > set(rows.text), "first rows of the longer plan, now"
 
 
+def test_halves_of_characters_that_json_escapes_make_are_no_reason_to_lose_the_rows(llm):
+    repository, space = llm
+    space.tell(text=r'{"review": "Film {n} was fine \ud83d \u0000 as I said."}')
+    stage(repository, "seed")
+    assert counts(repository) == (20, 20, 20)
+    assert read(repository, "seed.parquet").text.str.fullmatch(r"Film \d+ was fine \?  as I said\.").all()
+
+
 def test_rounds_and_their_replacements_share_no_answer(llm):
     """Errors that persist are asked about again, with the same prompt: here all of them do."""
     repository, space = llm

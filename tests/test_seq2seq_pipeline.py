@@ -233,6 +233,17 @@ def test_sources_or_both_are_written(fresh, server, writes, rule):
         assert not set(rows.source) & set(validation.source)
 
 
+@pytest.mark.parametrize("writes", ["target", "source", "both"])
+def test_gold_rows_that_are_added_themselves_keep_what_the_teacher_would_write(written, tmp_path, writes):
+    repository = copied(written, tmp_path)
+    repository.set({"task.webnlg.writes": writes, "method.add": "copies"})
+    repository.stage("extrapolate", "webnlg", "0")
+    names = "round0/errors", "round1/additional"
+    errors, added = (table.read(repository.folder / f"data/webnlg/{name}.parquet") for name in names)
+    assert len(added) and added[["source", "target"]].to_dict("list") == errors[["source", "target"]].to_dict("list")
+    assert added.parent.tolist() == errors.id.tolist()
+
+
 @pytest.mark.parametrize(
     ("params", "edit", "said"),
     [

@@ -521,6 +521,33 @@ def test_kinds_without_labels_are_annotated_by_texts(fresh, task, answer, monkey
     assert not set(pool[column]) & set(pd.concat(here.gold().values())[column])
 
 
+@pytest.mark.parametrize("writes", ["target", "source"])
+def test_annotated_rows_are_judged_as_the_next_stage_judges_them(fresh, writes, monkeypatch):
+    monkeypatch.chdir(fresh.folder)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("TEACHER_STORE", str(fresh.folder.parent / "teacher.sqlite"))
+    file, pool = Path("data/gold/webnlg/gold.jsonl"), Path("data/gold/webnlg/pool.jsonl")
+    rows = [{"source": f"Plain fact number {n}", "target": f"It is {n}."} for n in range(60)]
+    file.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    sources = [*(f"Another fact of {n}" for n in range(6)), "A fact is a fact " * 10]
+    pool.write_text("".join(json.dumps({"source": source}) + "\n" for source in sources))
+    own = {"gold.source": file.as_posix(), "gold.test": None, "gold.budget": 20, "gold.test_rows": 20, "seed_rows": 7}
+    own |= {"pool": pool.as_posix(), "writes": writes}
+    changes = {f"task.webnlg.{key}": value for key, value in own.items()}
+    with Server() as server:
+        changes |= {"teacher.provider": "openai", "asking.base_url": server.space(text="{n} Anna was there.").url}
+        fresh.set(changes | {"tasks": ["webnlg"], "prompts": "short", "method.seed": "annotate"})
+        here = Run.of("webnlg")
+        gold.main(here)
+        pd.DataFrame({"label": [], "rationale": []}).to_parquet(here.paths.rationales)
+        seed.main(here)
+    combine.main(here, 0)
+    told = files.read_json(here.paths.metrics / "round0/combine.json")
+    assert (
+        told["new"] == files.read_json(here.paths.metrics / "seed.json")["accepted"] == (7 if writes == "target" else 6)
+    )
+
+
 @pytest.mark.slow
 def test_the_packaged_model_is_tuned(fresh, monkeypatch):
     """The real SmolLM2 finds what it has not seen likelier, and writes by the same provider."""

@@ -301,5 +301,8 @@ def _whole(start, place: str) -> int:
 
 
 def _occurrences(context: str, answer: str) -> int:
-    """How often an answer stands in its context."""
-    return sum(context.startswith(answer, at) for at in range(len(context) - len(answer) + 1))
+    """How often an answer stands in its context, overlaps with itself included."""
+    count, at = 0, context.find(answer)
+    while at >= 0:
+        count, at = count + 1, context.find(answer, at + 1)
+    return count

@@ -13,6 +13,7 @@ from math import inf
 from synthesis.tasks.words import PART
 from synthesis.teacher.endings import read_ending
 from synthesis.teacher.marks import leftover, without_marks
+from synthesis.teacher.request import storable
 
 LABELS = (
     "review|text|sentence|answer|response|output|utterance|hypothesis|premise|question|query|example|message|comment"
@@ -140,7 +141,7 @@ def _json(text: str) -> str:
     value = _decoded(text)
     while isinstance(value, dict | list) and len(value) == 1:
         value = next(iter(value.values())) if isinstance(value, dict) else value[0]
-    return value if isinstance(value, str) else text
+    return storable(value) if isinstance(value, str) else text
 
 
 def _json_list(text: str) -> str:
@@ -154,7 +155,7 @@ def _json_list(text: str) -> str:
     items = [next(iter(item.values()), None) if isinstance(item, dict) else item for item in items]
     if len(items) < 2 or not all(isinstance(item, str) and item.strip() for item in items):
         return text
-    return "\n".join(f"{place}. {' '.join(item.split())}" for place, item in enumerate(items, 1))
+    return storable("\n".join(f"{place}. {' '.join(item.split())}" for place, item in enumerate(items, 1)))
 
 
 def _decoded(text: str):

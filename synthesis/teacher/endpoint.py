@@ -16,7 +16,7 @@ from synthesis import UserError
 from synthesis.params import Params
 from synthesis.teacher import budget, refusals
 from synthesis.teacher.limits import PATIENCE, retry_after
-from synthesis.teacher.request import Failed, Rejected, Reply, Request, digest
+from synthesis.teacher.request import Failed, Rejected, Reply, Request, digest, storable
 from synthesis.teacher.store import default_path
 
 DEFAULT_URL = "https://api.openai.com/v1"
@@ -76,7 +76,7 @@ class Endpoint:
         self.answered = True
         finish = "refusal" if refusal else str(choice.get("finish_reason") or "stop")
         model = str(completion.get("model") or body["model"])
-        return Reply(_storable(text), finish, *counts, _storable(model), reasoning, headers)
+        return Reply(storable(text), finish, *counts, storable(model), reasoning, headers)
 
     def refusal(self, status: int, headers: Mapping, content: bytes, body: dict | None = None) -> Exception:
         """What an error status means: Failed for this call, Rejected for this row, UserError for the whole run."""
@@ -175,8 +175,3 @@ def _count(value) -> int | None:
     if isinstance(value, str) and value.isdecimal():
         return int(value)
     return int(value) if type(value) in (int, float) and 0 <= value < inf else None
-
-
-def _storable(text: str) -> str:
-    """Without what neither SQLite nor Parquet can hold: NUL and halves of surrogate pairs."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -138,3 +138,8 @@ def sha256(text: str) -> str:
 def digest(value) -> str:
     """SHA-256 of a JSON value, the same for every order of its keys."""
     return sha256(canonical(value))
+
+
+def storable(text: str) -> str:
+    """Without what neither SQLite nor Parquet can hold: NUL and halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
