@@ -277,6 +277,14 @@ def test_errors_are_one_line_with_the_way_out(inside):
     assert "--spread needs at least two revisions" in refused("main", "--spread")
     assert "main and two are both `synthetic` with 120" in refused("main", "two", "--budgets")
 
+    told = (
+        "--worth shows a table of its own: leave out --baseline and --ratios; only --baseline, --spread and --budgets"
+    )
+    assert f"{told} go together" in refused("main", "two", "--worth", "--baseline", "two", "--ratios")
+    assert "--ratios shows a table of its own: leave out --spread and --budgets" in refused(
+        "main", "two", "--ratios", "--spread", "--budgets"
+    )
+
     file = inside.folder / "data/reviews/predictions.parquet"
     answers = files.read(file)
     file.unlink()

@@ -130,6 +130,10 @@ def test_chosen_arms_bring_those_that_they_need(write):
             "what: w\ncompare: [all]\narms: [{name: a, what: w}]",
             "compare.0: input should be 'spread', 'budgets', 'worth' or 'ratios'",
         ),
+        (
+            "what: w\ncompare: [spread, worth]\narms: [{name: a, what: w}]",
+            "compare: `worth` is shown in the place of all else: name it alone",
+        ),
         ("what: w\narms: [{name: a, what: w, for_each: x}]", "the study has no list `x` (there: none)"),
         ("what: w\narms: [{name: '{x}', what: w}]", "arm `{x}`: {x} is neither {task} nor its for_each"),
         ("what: w\nlists: {x: [1, 2]}\narms: [{name: a, what: w, for_each: x}]", "two arms would be called `a`"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from synthesis import UserError
 from synthesis.params import Params, Section, messages
@@ -18,6 +18,7 @@ from synthesis.tasks.base import CAPABILITIES
 
 FOLDER = Path("studies")
 NAME = re.compile(r"\{(\w+)\}")  # in keys and values: the task, or a value of the arm's list
+ALONE = "worth", "ratios"  # what `synthesis compare` shows in the place of its table
 COUNTS = {"as_many_as": sum, "as_many_each_round_as": lambda counts: counts[1:]}  # of accepted rows
 
 
@@ -71,6 +72,13 @@ class Study(Section):
     targets: list[str] = []
     lists: dict[str, list] = {}
     arms: list[Arm] = Field(min_length=1)
+
+    @field_validator("compare")
+    @classmethod
+    def go_together(cls, compare):
+        if len(compare) > 1 and (alone := [name for name in compare if name in ALONE]):
+            raise ValueError(f"`{alone[0]}` is shown in the place of all else: name it alone")
+        return compare
 
     def expand(self, task: str, lists: dict[str, list], changes: dict[str, Any]) -> list[Arm]:
         """The arms of a task. lists, changes: in the place of the study's own lists, and on top of its overrides.
