@@ -116,6 +116,12 @@ def test_chosen_arms_bring_those_that_they_need(write):
         study.choose(arms, ["e"])
 
 
+def test_names_and_sentences_may_be_nothing_but_a_number(write):
+    own = "what: w\nlists: {n: [1, 2]}\narms: [{name: '{n}', what: '{n}', for_each: n, set: {seed: '{n}'}}]"
+    arms = write(own).expand("t", {}, {})
+    assert [(arm.name, arm.what, arm.set) for arm in arms] == [("1", "1", {"seed": 1}), ("2", "2", {"seed": 2})]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

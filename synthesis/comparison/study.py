@@ -38,8 +38,9 @@ class Arm(Section):
     def fill(self, names: dict[str, Any], common: dict[str, Any]) -> Arm:
         """The arm with its names filled in, on top of values that all arms have. Raises UserError for unknown names."""
         try:
-            values = {_fill(key, names): _fill(value, names) for key, value in (common | self.set).items()}
-            return Arm(name=_fill(self.name, names), what=_fill(self.what, names), needs=self.needs, set=values)
+            values = {str(_fill(key, names)): _fill(value, names) for key, value in (common | self.set).items()}
+            name, what = (str(_fill(text, names)) for text in (self.name, self.what))
+            return Arm(name=name, what=what, needs=self.needs, set=values)
         except KeyError as error:
             raise UserError(f"arm `{self.name}`: {{{error.args[0]}}} is neither {{task}} nor its for_each") from None
 
