@@ -307,6 +307,13 @@ def test_what_no_text_may_hold_becomes_a_blank(tmp_path):
     assert [text.text for text in texts.read(str(file), "text")] == ["Mary  Holm"]
 
 
+def test_a_folder_is_read_in_order_whatever_the_case_of_its_names(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("b.TXT", "a.txt", "sub/c.Txt", "notes.md", "txt"):
+        (tmp_path / name).write_text(name)
+    assert [text.id for text in texts.read(str(tmp_path), "text")] == ["a.txt", "b.TXT", "sub/c.Txt"]
+
+
 def test_folder_without_texts(tmp_path):
     with pytest.raises(UserError, match=r"has no \.txt files"):
         list(texts.read(str(tmp_path), "text"))

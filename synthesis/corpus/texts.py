@@ -84,7 +84,7 @@ def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
 
 
 def _folder(path: Path, column: str) -> Iterator[tuple[str, str]]:
-    files = sorted(path.rglob("*.txt"))
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".txt")
     if not files:
         raise UserError(f"{path} has no .txt files: mend `corpus.source` of the task in params.yaml")
     for file in files:
