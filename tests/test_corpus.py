@@ -182,9 +182,10 @@ def test_same_bytes_in_any_number_of_processes(corpus, monkeypatch, loaded):
 def test_a_long_text_that_is_parsed_in_several_batches_counts_once(tmp_path, monkeypatch, loaded):
     monkeypatch.setattr(texts, "PIECE", 120)
     monkeypatch.setattr(texts, "BATCH", 200)
-    (tmp_path / "book.txt").write_text(" ".join(TEXTS))
+    for place, name in enumerate(("book", "short", "sequel")):
+        (tmp_path / f"{name}.txt").write_text(TEXTS[0] if name == "short" else " ".join(TEXTS[place:]))
     _, metrics = collect(Corpus(source=str(tmp_path), processes=1), checks.HeldOut())
-    assert metrics["texts"] == 1 and metrics["sentences"] > 10
+    assert metrics["texts"] == 3 and metrics["sentences"] > 10
 
 
 def test_pairs_of_other_sentences_that_share_the_answer(corpus, loaded):
