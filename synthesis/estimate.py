@@ -114,8 +114,10 @@ class Estimate:
         times = tuning.steps * tuning.batch / len(learned)
         prompts = sum(ceil(len(system + each.request.prompt) / CHARACTERS) for each in learned)
         tokens = Tokens(round(times * prompts), round(times * sum(ceil(len(e.answer) / CHARACTERS) for e in learned)))
+        log = self.log("tune")
+        seconds = tuning.steps * log["seconds"] / log["steps"] if log else None
         name = self.run.task.name
-        return Line(name, "tune", 0, 0, tokens, 0.0, 0.0, None, assumed=gold is None, bound=False)
+        return Line(name, "tune", 0, 0, tokens, 0.0, 0.0, seconds, assumed=gold is None, bound=False)
 
     def seeds(self) -> list[Line]:
         """One for the rows that the teacher writes, and one for those that it annotates, if there are such."""
@@ -265,13 +267,17 @@ class Estimate:
         provider, limit = self.run.params.teacher.provider, self.run.params.asking.requests_per_minute
         slowest = new * 60 / limit if limit else 0.0
         for name in self.runs(stage):
-            file = self.run.paths.logs / f"{name}.json"
-            log = files.read_json(file) if file.is_file() else {"asked": 0}
-            if log["asked"]:
+            log = self.log(name)
+            if log and log["asked"]:
                 return max(new * log["seconds"] / log["asked"], slowest)
         if new and provider not in SECONDS:
             return None
         return max(ceil(new / self.provider.concurrency) * SECONDS.get(provider, 0.0), slowest)
+
+    def log(self, name: str) -> dict | None:
+        """What the last run of a stage has noted of its pace; None where it has not run here."""
+        file = self.run.paths.logs / f"{name}.json"
+        return files.read_json(file) if file.is_file() else None
 
     def runs(self, stage: str) -> list[str]:
         """The names under which a stage is booked: the one, or that of each round, the latest first."""
