@@ -109,11 +109,13 @@ def test_chosen_arms_bring_those_that_they_need(write):
           - {name: b, what: another}
           - {name: c, what: counts, set: {"task.{task}.seed_rows": {as_many_as: b}}}
           - {name: d, what: another}
+          - {name: e, what: counts what counts, set: {"task.{task}.seed_rows": {as_many_as: c}}}
     """
     arms = write(own).expand("t", {}, {})
-    assert [arm.name for arm in study.choose(arms, ["c"])] == ["a", "b", "c"]
-    with pytest.raises(UserError, match="the study has no arm `e` \\(there: a, b, c, d\\)"):
-        study.choose(arms, ["e"])
+    for chosen in ("c", "e"):
+        assert [arm.name for arm in study.choose(arms, [chosen])] == list(dict.fromkeys(["a", "b", "c", chosen]))
+    with pytest.raises(UserError, match="the study has no arm `f` \\(there: a, b, c, d, e\\)"):
+        study.choose(arms, ["f"])
 
 
 def test_names_and_sentences_may_be_nothing_but_a_number(write):

@@ -127,7 +127,10 @@ def choose(arms: list[Arm], names: list[str]) -> list[Arm]:
     """
     if unknown := [name for name in names if name not in [arm.name for arm in arms]]:
         raise UserError(f"the study has no arm `{unknown[0]}` (there: {', '.join(arm.name for arm in arms)})")
-    needed = {arms[0].name, *names, *(other for arm in arms if arm.name in names for other in arm.counted)}
+    needed = {arms[0].name, *names}
+    for arm in reversed(arms):  # counts come from earlier arms, which may take counts themselves
+        if arm.name in needed:
+            needed.update(arm.counted)
     return [arm for arm in arms if arm.name in needed]
 
 
