@@ -161,15 +161,21 @@ class Estimate:
         errors = [{**row, "predicted": self.mistake(row)} for row in errors]
         count = method.mined[q] if method.mined else round(self.error_rate() * self.validation_rows(gold))
         if method.add in EXTRAPOLATED:
-            each = ceil(method.extrapolations_per_error / additions.per_request(method))
+            pair = 2 if method.add == "contrasts" else 1
+            each = ceil(method.extrapolations_per_error * pair / additions.per_request(method))
             rows = method.additional(q)
             count = count * each if rows is None else ceil(rows / additions.per_request(method))
         return self.line(stage, additions.extrapolation_requests(self.run, errors), count, assumed=True)
 
     def verify(self, line: Line) -> Line:
         """The blind question about each of the rows that a stage writes."""
+        method, each = self.run.params.method, 1  # rows of an answer
+        if line.stage == "seed" and method.seed == "prompts":
+            each = method.rows_per_request
+        if line.stage.startswith("extrapolate") and method.add in EXTRAPOLATED:
+            each = additions.per_request(method)
         request = plans.verification(self.run, [self.row()], self.labels)
-        return self.line(f"verify {line.stage}", request, line.requests, assumed=True)
+        return self.line(f"verify {line.stage}", request, line.requests * each, assumed=True)
 
     def row(self) -> dict:
         """Stands in for a gold row, before there are any."""
