@@ -291,6 +291,7 @@ def test_an_arm_that_fails_stops_the_study(fresh):
         (["arms", "--set", "seed=[1"], "a value of --set or --each is not YAML: while parsing a flow sequence"),
         (["arms", "--each", "transfer=["], "a value of --set or --each is not YAML: while parsing"),
         (["budgets", "--each", "budget="], "no arm is left, as their lists are empty"),
+        (["prompts", "--each", "variant=s3"], "study prompts tells how much its arms differ, and there is one"),
         (["ratio"], "study ratio: no arm is left, as tasks of kind classification have no texts"),
     ],
 )
