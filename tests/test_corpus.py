@@ -280,6 +280,7 @@ def test_long_texts_in_pieces(text):
         ("corpus.csv", "", "it is empty"),
         ("corpus.csv", "text\n", "has no texts"),
         ("corpus.csv", "body\nA text.\n", "no column `text`, only body"),
+        ("corpus.csv", "text,text\nOne.,Two.\n", "two columns are called `text`"),
         ("corpus.csv", 'text\n"A text.\n', "unbalanced quotes .*: a cell with quotes stands in quotes"),
         ("corpus.csv", "id,text\n1,One,,\n2,Two, three.\n", "row 2 has not as many fields as the header"),
         ("corpus.tsv", "text\tid\nOne.\n", "row 1 has not as many fields as the header"),

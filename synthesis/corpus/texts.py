@@ -146,6 +146,8 @@ def _check(place, column: str, there: list[str]) -> None:
             f"{place} has no column `{column}`, only {', '.join(map(str, there))}: "
             "name the column of the texts as `corpus.column` of the task in params.yaml"
         )
+    if there.count(column) > 1:
+        raise UserError(f"{place}: two columns are called `{column}`")
 
 
 def _text(value, place: str, column: str) -> str:
