@@ -7,13 +7,14 @@ the same prompts. Without teacher.tune the folder stays empty.
 """
 
 import shutil
+import time
 
 from synthesis import files
 from synthesis.run import Run, stage
 
 
 def main(run: Run) -> None:
-    metrics, folder = {}, run.paths.teacher
+    metrics, folder, began = {}, run.paths.teacher, time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     if run.params.teacher.tune:
         from synthesis.tuning.fit import Tuning  # late: it needs torch
@@ -22,6 +23,8 @@ def main(run: Run) -> None:
         tuning = Tuning(run, gold, files.read_json(run.paths.labels))
         metrics = tuning.fit()
         tuning.save(folder)
+        log = {"steps": run.params.teacher.tuning.steps, "seconds": round(time.monotonic() - began, 2)}
+        files.write_json(log, run.paths.logs / "tune.json")
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(metrics, run.paths.metrics / "tune.json")
 

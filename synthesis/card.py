@@ -35,6 +35,7 @@ def render(run: Run) -> str:
     """The card of a run's final rows. Raises UserError when an earlier stage has not run."""
     task, paths, settings = run.task, run.paths, run.settings
     rows, rejected = files.read(paths.train(run.last)), files.read(paths.rejected(run.last))
+    cues = files.read(paths.leaks)
     final, baseline, gold, cost = (
         files.read_json(paths.metrics / f"{name}.json") for name in ("final", "baseline", "gold", "cost")
     )
@@ -52,7 +53,8 @@ def render(run: Run) -> str:
         stratum=in_words(task.stratum),
         counts=pd.crosstab(task.strata(rows), rows["round"]),
         rejected=rejected.rejected.value_counts().sort_index().to_dict(),
-        leaks=files.read(paths.leaks).query("alarm == 1").says.tolist(),
+        audited=len(cues) > 0,
+        leaks=cues[cues.alarm == 1].says.tolist(),
         columns=task.fields,
         provenance=PROVENANCE,
         metric=task.metric,

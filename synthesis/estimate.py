@@ -114,8 +114,10 @@ class Estimate:
         times = tuning.steps * tuning.batch / len(learned)
         prompts = sum(ceil(len(system + each.request.prompt) / CHARACTERS) for each in learned)
         tokens = Tokens(round(times * prompts), round(times * sum(ceil(len(e.answer) / CHARACTERS) for e in learned)))
+        log = self.log("tune")
+        seconds = tuning.steps * log["seconds"] / log["steps"] if log else None
         name = self.run.task.name
-        return Line(name, "tune", 0, 0, tokens, 0.0, 0.0, None, assumed=gold is None, bound=False)
+        return Line(name, "tune", 0, 0, tokens, 0.0, 0.0, seconds, assumed=gold is None, bound=False)
 
     def seeds(self) -> list[Line]:
         """One for the rows that the teacher writes, and one for those that it annotates, if there are such."""
@@ -159,15 +161,21 @@ class Estimate:
         errors = [{**row, "predicted": self.mistake(row)} for row in errors]
         count = method.mined[q] if method.mined else round(self.error_rate() * self.validation_rows(gold))
         if method.add in EXTRAPOLATED:
-            each = ceil(method.extrapolations_per_error / additions.per_request(method))
+            pair = 2 if method.add == "contrasts" else 1
+            each = ceil(method.extrapolations_per_error * pair / additions.per_request(method))
             rows = method.additional(q)
             count = count * each if rows is None else ceil(rows / additions.per_request(method))
         return self.line(stage, additions.extrapolation_requests(self.run, errors), count, assumed=True)
 
     def verify(self, line: Line) -> Line:
         """The blind question about each of the rows that a stage writes."""
+        method, each = self.run.params.method, 1  # rows of an answer
+        if line.stage == "seed" and method.seed == "prompts":
+            each = method.rows_per_request
+        if line.stage.startswith("extrapolate") and method.add in EXTRAPOLATED:
+            each = additions.per_request(method)
         request = plans.verification(self.run, [self.row()], self.labels)
-        return self.line(f"verify {line.stage}", request, line.requests, assumed=True)
+        return self.line(f"verify {line.stage}", request, line.requests * each, assumed=True)
 
     def row(self) -> dict:
         """Stands in for a gold row, before there are any."""
@@ -265,13 +273,17 @@ class Estimate:
         provider, limit = self.run.params.teacher.provider, self.run.params.asking.requests_per_minute
         slowest = new * 60 / limit if limit else 0.0
         for name in self.runs(stage):
-            file = self.run.paths.logs / f"{name}.json"
-            log = files.read_json(file) if file.is_file() else {"asked": 0}
-            if log["asked"]:
+            log = self.log(name)
+            if log and log["asked"]:
                 return max(new * log["seconds"] / log["asked"], slowest)
         if new and provider not in SECONDS:
             return None
         return max(ceil(new / self.provider.concurrency) * SECONDS.get(provider, 0.0), slowest)
+
+    def log(self, name: str) -> dict | None:
+        """What the last run of a stage has noted of its pace; None where it has not run here."""
+        file = self.run.paths.logs / f"{name}.json"
+        return files.read_json(file) if file.is_file() else None
 
     def runs(self, stage: str) -> list[str]:
         """The names under which a stage is booked: the one, or that of each round, the latest first."""

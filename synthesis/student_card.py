@@ -30,7 +30,7 @@ def render(run: Run, kept: Facts, repo: str, student: Student | None, exported: 
     whether its ONNX lies beside it.
     """
     task, paths, card = run.task, run.paths, run.settings.card
-    rows = files.read(paths.train(run.last))
+    rows, cues = files.read(paths.train(run.last)), files.read(paths.leaks)
     final, baseline, gold, cost = (
         files.read_json(paths.metrics / f"{name}.json") for name in ("final", "baseline", "gold", "cost")
     )
@@ -78,7 +78,8 @@ def render(run: Run, kept: Facts, repo: str, student: Student | None, exported: 
             **{f"prompts: {file}": prompt["sha256"] for file, prompt in recipe.prompts(task, run.params).items()},
         },
         recipe=recipe.settings(run),
-        leaks=files.read(paths.leaks).query("alarm == 1").says.tolist(),
+        audited=len(cues) > 0,
+        leaks=cues[cues.alarm == 1].says.tolist(),
         source=recipe.public(run.settings.gold.source),
         license=card.student_license,
         rows_license=card.license,

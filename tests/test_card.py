@@ -49,6 +49,30 @@ def test_card_says_what_the_rows_are(all_kinds):
     assert "Gold text inside" not in (all_kinds.folder / "data/reviews/README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("owner/name:config:train", "owner/name:config:train"),
+        ("data/gold/reviews/reviews.csv", "data/gold/reviews/reviews.csv"),
+        ("/home/me/rows.csv", "rows.csv"),
+        ("../customer/rows.csv", "rows.csv"),
+        ("data/../../customer/rows.csv", "rows.csv"),
+    ],
+)
+def test_a_card_does_not_tell_where_the_users_own_files_lie(place, told):
+    assert recipe.public(place) == told
+
+
+def test_a_card_does_not_claim_an_audit_that_found_nothing_to_audit(repository, inside):
+    run = inside(repository, "reviews")
+    cues = files.read(run.paths.leaks)
+    assert "No leak is known" in card.render(run) or (cues.alarm == 1).any()
+    run.paths.leaks.unlink()
+    files.write(cues.head(0), run.paths.leaks)
+    text = card.render(run)
+    assert "No leak is known" not in text and "The rows were not searched for leaks" in text
+
+
 def test_what_is_published_loads_as_the_card_says(all_kinds, inside, tmp_path):
     from datasets import load_dataset
 

@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from scipy import stats
 from synthesis import UserError, files
 from synthesis.__main__ import app
 from synthesis.comparison import contest
-from synthesis.comparison.arms import GOLD, Arm, Student
+from synthesis.comparison.arms import GOLD, Arm, Revision, Student
 from synthesis.measures import paired
 from synthesis.params import Task as Settings
 from synthesis.tasks import classification, span_qa
@@ -272,11 +273,16 @@ def test_gold_budgets_and_another_baseline(inside, capsys):
     assert (inside.folder.parent / "out/arms-budgets.png").is_file()
 
 
+def test_an_arm_that_ended_before_the_report_has_costs_of_its_own(inside):
+    few, own = numbers("few", "main")[0], Revision("few")
+    stages = [own.json(Path(f"metrics/reviews/{stage}.json")) for stage in ("rationales", "seed", "round0/extrapolate")]
+    assert int(few["calls"]) == sum(stage["calls"] for stage in stages)
+
+
 def test_an_arm_that_learned_no_synthetic_row_cost_nothing(inside, capsys):
     metrics = inside.folder / "metrics/reviews"
-    final, cost = (json.loads((metrics / file).read_text()) for file in ("final.json", "cost.json"))
-    cost["seed"]["dollars"] = None
-    files.write_json(cost, metrics / "cost.json")
+    final, seed = (json.loads((metrics / file).read_text()) for file in ("final.json", "seed.json"))
+    files.write_json({**seed, "dollars": None}, metrics / "seed.json")
     compare("workspace", "main")
     assert "| unknown |" in capsys.readouterr().out
     files.write_json({**final, "gold_rows": final["rows"], "synthetic_rows": 0}, metrics / "final.json")
@@ -292,6 +298,14 @@ def test_errors_are_one_line_with_the_way_out(inside):
     assert "main~1: data/reviews/predictions.parquet was not made: run `dvc exp run`" in refused("main", "main~1")
     assert "--spread needs at least two revisions" in refused("main", "--spread")
     assert "main and two are both `synthetic` with 120" in refused("main", "two", "--budgets")
+
+    told = (
+        "--worth shows a table of its own: leave out --baseline and --ratios; only --baseline, --spread and --budgets"
+    )
+    assert f"{told} go together" in refused("main", "two", "--worth", "--baseline", "two", "--ratios")
+    assert "--ratios shows a table of its own: leave out --spread and --budgets" in refused(
+        "main", "two", "--ratios", "--spread", "--budgets"
+    )
 
     file = inside.folder / "data/reviews/predictions.parquet"
     answers = files.read(file)

@@ -182,9 +182,10 @@ def test_same_bytes_in_any_number_of_processes(corpus, monkeypatch, loaded):
 def test_a_long_text_that_is_parsed_in_several_batches_counts_once(tmp_path, monkeypatch, loaded):
     monkeypatch.setattr(texts, "PIECE", 120)
     monkeypatch.setattr(texts, "BATCH", 200)
-    (tmp_path / "book.txt").write_text(" ".join(TEXTS))
+    for place, name in enumerate(("book", "short", "sequel")):
+        (tmp_path / f"{name}.txt").write_text(TEXTS[0] if name == "short" else " ".join(TEXTS[place:]))
     _, metrics = collect(Corpus(source=str(tmp_path), processes=1), checks.HeldOut())
-    assert metrics["texts"] == 1 and metrics["sentences"] > 10
+    assert metrics["texts"] == 3 and metrics["sentences"] > 10
 
 
 def test_pairs_of_other_sentences_that_share_the_answer(corpus, loaded):
@@ -279,6 +280,7 @@ def test_long_texts_in_pieces(text):
         ("corpus.csv", "", "it is empty"),
         ("corpus.csv", "text\n", "has no texts"),
         ("corpus.csv", "body\nA text.\n", "no column `text`, only body"),
+        ("corpus.csv", "text,text\nOne.,Two.\n", "two columns are called `text`"),
         ("corpus.csv", 'text\n"A text.\n', "unbalanced quotes .*: a cell with quotes stands in quotes"),
         ("corpus.csv", "id,text\n1,One,,\n2,Two, three.\n", "row 2 has not as many fields as the header"),
         ("corpus.tsv", "text\tid\nOne.\n", "row 1 has not as many fields as the header"),
@@ -305,6 +307,13 @@ def test_what_no_text_may_hold_becomes_a_blank(tmp_path):
         "".join(json.dumps({"text": text}) + "\n" for text in ("Mary\0 Holm", "Mary \ud800Holm", "Mary  Holm"))
     )
     assert [text.text for text in texts.read(str(file), "text")] == ["Mary  Holm"]
+
+
+def test_a_folder_is_read_in_order_whatever_the_case_of_its_names(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("b.TXT", "a.txt", "sub/c.Txt", "notes.md", "txt"):
+        (tmp_path / name).write_text(name)
+    assert [text.id for text in texts.read(str(tmp_path), "text")] == ["a.txt", "b.TXT", "sub/c.Txt"]
 
 
 def test_folder_without_texts(tmp_path):

@@ -78,6 +78,16 @@ def test_more_rows_cost_in_proportion(fresh):
     assert more == 25_000 * tokens
 
 
+def test_rows_are_verified_one_by_one_however_they_are_written(fresh):
+    shutil.rmtree(fresh.folder / "metrics", ignore_errors=True)
+    fresh.set({**OPENAI, "prompts": "direct", "verify.teacher": "drop", "method.rows_per_request": 5})
+    found = estimate(fresh)
+    assert [found[f"reviews {stage}"][0] for stage in ("seed", "verify seed")] == ["~8", "~40"]
+    fresh.set({"method.add": "contrasts", "method.extrapolations_per_error": 2, "method.rows_per_request": 1})
+    found = estimate(fresh)  # of 20% of 90 validation rows, two pairs each
+    assert [found[f"reviews {stage}"][0] for stage in ("extrapolate 0", "verify extrapolate 0")] == ["~36", "~72"]
+
+
 def test_rounds_of_gold_rows_that_nobody_has_counted_are_said_to_be_left_out(fresh):
     told = "reviews: its gold rows are not counted yet, and so its rounds count as none: run `dvc repro gold@reviews`."
     assert told not in fresh.command("estimate").stdout

@@ -41,6 +41,17 @@ def browser(tmp_path_factory):
         yield started
 
 
+def test_all_cues_together_are_no_cue_of_their_own(repository):
+    file = repository.folder / "data/reviews/leaks.parquet"
+    cues = files.read(file)
+    file.unlink()
+    files.write(cues.assign(alarm=(cues.cue == "together").astype(int)), file)
+    repository.stage("report", "reviews")
+    page = (repository.folder / "reports/reviews.html").read_text()
+    assert f"<summary>{len(cues) - 1} cues, and all together</summary>" in page
+    assert "<p>All cues together predict the label with a balanced accuracy" in page and "This cue alone" not in page
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_page_fits_and_asks_for_nothing(all_kinds, browser, task):
     async def visitor(tab):

@@ -143,6 +143,18 @@ def test_bad_lines_of_json(reproduced, tmp_path):
     assert all(reason in row["reason"] for reason, row in zip(reasons, bad, strict=True))
 
 
+def test_json_that_is_nested_too_deep_to_be_written_costs_its_own_row(reproduced, tmp_path):
+    depths = [299, 300, 600, *range(900, 1000, 10), 5000]  # of the lists within each row, which itself is one level
+    lines = ['{"text": "[fine] ' + "[" * 400 + '"}']
+    lines += ['{"text": "fine", "more": ' + "[" * depth + "]" * depth + "}" for depth in depths]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    predict(reproduced, "reviews", tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert len(read(tmp_path / "out.jsonl")) == 2
+    bad = read(tmp_path / "out.jsonl.rejected.jsonl")
+    assert [row["line"] for row in bad] == list(range(3, 3 + len(depths) - 1)) and bad[0]["input"] == lines[2]
+    assert bad[0]["reason"] == "its JSON is more than 300 levels deep"
+
+
 def test_later_rows_of_json_that_have_a_column_of_the_answers_are_rejected(reproduced, tmp_path):
     lines = ['{"text": "fine"}', '{"text": "good", "label": "mine"}', '{"text": "bad", "p(positive)": 1}']
     (tmp_path / "in.jsonl").write_text("\n".join(lines))

@@ -96,6 +96,17 @@ def test_samples_are_equal_and_repeatable():
         coverage.sample({**rows, "b": rows["b"].head(3)}, "text", 300, 13)
 
 
+def test_texts_without_a_word_have_no_vocabulary():
+    texts = {
+        "gold": ["good", "bad", "ugly", "fine"],
+        "seed": ["😀", "🎉", "👍", "!"],
+        "final": ["good", "so", "👍", "!"],
+    }
+    vectors = {name: np.arange(8.0).reshape(4, 2) for name in texts}
+    found = coverage.numbers(vectors, texts)
+    assert [found[name]["vocabulary"] for name in ("seed", "final")] == [0, 0], "no set has words to compare as many of"
+
+
 @pytest.mark.slow
 def test_the_map_is_the_same_on_every_processor():
     """Whatever the kernels of BLAS and of numpy, which sum and sort in different orders."""

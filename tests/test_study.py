@@ -109,11 +109,19 @@ def test_chosen_arms_bring_those_that_they_need(write):
           - {name: b, what: another}
           - {name: c, what: counts, set: {"task.{task}.seed_rows": {as_many_as: b}}}
           - {name: d, what: another}
+          - {name: e, what: counts what counts, set: {"task.{task}.seed_rows": {as_many_as: c}}}
     """
     arms = write(own).expand("t", {}, {})
-    assert [arm.name for arm in study.choose(arms, ["c"])] == ["a", "b", "c"]
-    with pytest.raises(UserError, match="the study has no arm `e` \\(there: a, b, c, d\\)"):
-        study.choose(arms, ["e"])
+    for chosen in ("c", "e"):
+        assert [arm.name for arm in study.choose(arms, [chosen])] == list(dict.fromkeys(["a", "b", "c", chosen]))
+    with pytest.raises(UserError, match="the study has no arm `f` \\(there: a, b, c, d, e\\)"):
+        study.choose(arms, ["f"])
+
+
+def test_names_and_sentences_may_be_nothing_but_a_number(write):
+    own = "what: w\nlists: {n: [1, 2]}\narms: [{name: '{n}', what: '{n}', for_each: n, set: {seed: '{n}'}}]"
+    arms = write(own).expand("t", {}, {})
+    assert [(arm.name, arm.what, arm.set) for arm in arms] == [("1", "1", {"seed": 1}), ("2", "2", {"seed": 2})]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +137,10 @@ def test_chosen_arms_bring_those_that_they_need(write):
         (
             "what: w\ncompare: [all]\narms: [{name: a, what: w}]",
             "compare.0: input should be 'spread', 'budgets', 'worth' or 'ratios'",
+        ),
+        (
+            "what: w\ncompare: [spread, worth]\narms: [{name: a, what: w}]",
+            "compare: `worth` is shown in the place of all else: name it alone",
         ),
         ("what: w\narms: [{name: a, what: w, for_each: x}]", "the study has no list `x` (there: none)"),
         ("what: w\narms: [{name: '{x}', what: w}]", "arm `{x}`: {x} is neither {task} nor its for_each"),
@@ -279,6 +291,7 @@ def test_an_arm_that_fails_stops_the_study(fresh):
         (["arms", "--set", "seed=[1"], "a value of --set or --each is not YAML: while parsing a flow sequence"),
         (["arms", "--each", "transfer=["], "a value of --set or --each is not YAML: while parsing"),
         (["budgets", "--each", "budget="], "no arm is left, as their lists are empty"),
+        (["prompts", "--each", "variant=s3"], "study prompts tells how much its arms differ, and there is one"),
         (["ratio"], "study ratio: no arm is left, as tasks of kind classification have no texts"),
     ],
 )

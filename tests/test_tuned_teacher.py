@@ -149,6 +149,20 @@ def test_a_tuned_teacher_learns_to_write_and_to_label(tuned):
     assert 0 < found["step"] <= 150 and found["tokens"] > 0 and found["left_out"] == 0
 
 
+def test_the_time_of_tuning_is_told_once_it_was_measured(films):
+    def told() -> str:
+        lines = films.command("estimate", "films").stdout.splitlines()
+        return next(line for line in lines if line.startswith("films  tune")).rpartition("  ")[2]
+
+    log = run().paths.logs / "tune.json"
+    found = files.read_json(log)
+    assert found["steps"] == 150 and found["seconds"] > 0
+    files.write_json({"steps": 100, "seconds": 60.0}, log)
+    assert told() == "~1 min 30 s"
+    log.unlink()
+    assert told() == "unknown"
+
+
 def test_the_same_rows_give_the_same_weights_and_others_make_other_requests(films):
     before = fingerprint("data/films/teacher")
     key = ask.provider(run()).body(Request("seed", "Write"))

@@ -95,6 +95,12 @@ def test_runs_of_as_many_gold_rows_share_a_line():
     assert (many["difference"], many["ships"], many["gold equivalent"]) == ("+0.0", "gold 1", "0")
 
 
+def test_the_most_that_a_gold_equivalent_is_told_as_is_no_number_of_rows():
+    cases = [Case(50, {"gold": 0.6, "synthetic": 0.6, "test": 0.7}, "both", 0.001, rows, 500) for rows in (500, 35)]
+    told = [worth.table(part)[-1].split("|")[-3].strip() for part in (cases, cases[:1], cases[1:])]
+    assert told == ["35 to over 500", "over 500", "35"]
+
+
 def test_a_picture_by_gold_rows(tmp_path):
     cases = [case(50, 0.6, 0.7, 0.001), case(50, 0.62, 0.68, 0.03), case(400, 0.8, 0.8, 1.0, "gold")]
     worth.picture(cases, "t", "accuracy", tmp_path / "p.png")

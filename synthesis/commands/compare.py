@@ -53,6 +53,12 @@ def compare(
     from synthesis import files
     from synthesis.comparison import arms, contest, pictures
 
+    beside = {"--baseline": baseline, "--spread": spread, "--budgets": budgets, "--ratios": worth and ratios}
+    if (worth or ratios) and (given := [option for option, value in beside.items() if value]):
+        raise UserError(
+            f"{'--worth' if worth else '--ratios'} shows a table of its own: leave out {' and '.join(given)}; only "
+            "--baseline, --spread and --budgets go together"
+        )
     if worth:
         return _by_gold(revisions, task, out)
     if ratios:

@@ -54,6 +54,8 @@ def study(
     if len(left_out) == len(chosen):
         lacking = ", ".join(dict.fromkeys(left_out.values()))
         raise UserError(f"study {name}: no arm is left, as tasks of kind {run.task.kind} have no {lacking}")
+    if "spread" in plan.compare and len(chosen) - len(left_out) < 2:
+        raise UserError(f"study {name} tells how much its arms differ, and there is one: give it two values or more")
     for arm in chosen:
         if arm.name not in left_out and (lost := left_out.keys() & set(arm.counted)):
             raise UserError(f"arm `{arm.name}` takes a count from `{min(lost)}`, which is left out: give it `needs`")

@@ -142,14 +142,17 @@ def read(revision: Revision, name: str) -> Arm:
     """The arm of task `name`. Raises UserError for a revision that does not run the task or lacks its files."""
     params, paths, task = revision.params, Paths(name), task_of(revision, name)
     last = params["rounds"][-1]["next"]
-    learned, cost = (revision.json(paths.metrics / file) for file in ("final.json", "cost.json"))
+    learned = revision.json(paths.metrics / "final.json")
     final, baseline = (revision.table(path) for path in (paths.final_predictions, paths.baseline_predictions))
     learn = params["method"]["learn"]
     taught = learned["synthetic_rows"] > 0 or learn == "best"  # else the teacher was asked for the sake of other arms
 
+    # Of the stages themselves: cost.json is made after all others, and one that a run did not reach is its parent's.
+    stages = ["rationales", "seed", *(f"round{q}/extrapolate" for q in range(last))] if taught else []
+    usages = [_usage(revision.json(paths.metrics / f"{stage}.json")) for stage in stages]
+
     def spent(q: int) -> dict:
-        stages = ["rationales", "seed", *(f"extrapolate{earlier}" for earlier in range(q))]
-        return spending.total([cost[stage] for stage in stages] if taught else [])
+        return spending.total(usages[: 2 + q])
 
     rounds = []
     for q, predictions in revision.table(paths.history(last)).groupby("round") if taught else ():
@@ -163,6 +166,11 @@ def read(revision: Revision, name: str) -> Arm:
         learn,
         gold_rows,
     )
+
+
+def _usage(metrics: dict) -> dict:
+    """What a stage of the teacher used, by its metrics, as synthesis.teacher.spending has it."""
+    return {key: metrics.get(key, 0) for key in spending.USAGE}
 
 
 def truth(task: Task, test: pd.DataFrame) -> list[tuple]:

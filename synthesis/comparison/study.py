@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from synthesis import UserError
 from synthesis.params import Params, Section, messages
@@ -18,6 +18,7 @@ from synthesis.tasks.base import CAPABILITIES
 
 FOLDER = Path("studies")
 NAME = re.compile(r"\{(\w+)\}")  # in keys and values: the task, or a value of the arm's list
+ALONE = "worth", "ratios"  # what `synthesis compare` shows in the place of its table
 COUNTS = {"as_many_as": sum, "as_many_each_round_as": lambda counts: counts[1:]}  # of accepted rows
 
 
@@ -37,8 +38,9 @@ class Arm(Section):
     def fill(self, names: dict[str, Any], common: dict[str, Any]) -> Arm:
         """The arm with its names filled in, on top of values that all arms have. Raises UserError for unknown names."""
         try:
-            values = {_fill(key, names): _fill(value, names) for key, value in (common | self.set).items()}
-            return Arm(name=_fill(self.name, names), what=_fill(self.what, names), needs=self.needs, set=values)
+            values = {str(_fill(key, names)): _fill(value, names) for key, value in (common | self.set).items()}
+            name, what = (str(_fill(text, names)) for text in (self.name, self.what))
+            return Arm(name=name, what=what, needs=self.needs, set=values)
         except KeyError as error:
             raise UserError(f"arm `{self.name}`: {{{error.args[0]}}} is neither {{task}} nor its for_each") from None
 
@@ -71,6 +73,13 @@ class Study(Section):
     targets: list[str] = []
     lists: dict[str, list] = {}
     arms: list[Arm] = Field(min_length=1)
+
+    @field_validator("compare")
+    @classmethod
+    def go_together(cls, compare):
+        if len(compare) > 1 and (alone := [name for name in compare if name in ALONE]):
+            raise ValueError(f"`{alone[0]}` is shown in the place of all else: name it alone")
+        return compare
 
     def expand(self, task: str, lists: dict[str, list], changes: dict[str, Any]) -> list[Arm]:
         """The arms of a task. lists, changes: in the place of the study's own lists, and on top of its overrides.
@@ -118,7 +127,10 @@ def choose(arms: list[Arm], names: list[str]) -> list[Arm]:
     """
     if unknown := [name for name in names if name not in [arm.name for arm in arms]]:
         raise UserError(f"the study has no arm `{unknown[0]}` (there: {', '.join(arm.name for arm in arms)})")
-    needed = {arms[0].name, *names, *(other for arm in arms if arm.name in names for other in arm.counted)}
+    needed = {arms[0].name, *names}
+    for arm in reversed(arms):  # counts come from earlier arms, which may take counts themselves
+        if arm.name in needed:
+            needed.update(arm.counted)
     return [arm for arm in arms if arm.name in needed]
 
 

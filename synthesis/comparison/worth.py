@@ -14,6 +14,7 @@ import numpy as np
 from synthesis.comparison import pictures
 from synthesis.comparison.arms import Revision
 from synthesis.measures import paired
+from synthesis.measures.equivalent import MOST
 from synthesis.paths import Paths
 from synthesis.report.tables import in_words, markdown
 
@@ -74,7 +75,7 @@ def table(cases: list[Case]) -> list[str]:
                 sum(case.difference > 0 for case in sure),
                 sum(case.difference < 0 for case in sure),
                 ", ".join(f"{what} {ships.count(what)}" for what in sorted(set(ships))),
-                " to ".join(dict.fromkeys(f"{value:,}" for value in _ends([case.equivalent for case in part]))),
+                " to ".join(dict.fromkeys(_rows(value, budget) for value in _ends([case.equivalent for case in part]))),
                 f"{np.mean([case.calls for case in part]):,.0f}",
             ]
         )
@@ -112,6 +113,11 @@ def spread(values: list[float], form: str = ".1f") -> str:
     """The mean, and between which ends the values lie."""
     mean = format(np.mean(values), form)
     return mean if len(values) == 1 else f"{mean} ({min(values):{form}} to {max(values):{form}})"
+
+
+def _rows(value: int, budget: int) -> str:
+    """A gold equivalent; where it is the most that one is told, no more than a bound."""
+    return f"over {value:,}" if value >= MOST * budget else f"{value:,}"
 
 
 def _ends(values: list) -> tuple:

@@ -47,7 +47,7 @@ class Finding:
     def __init__(self, held_out: HeldOut, most: int | None):
         self.held_out, self.most = held_out, most
         self.pairs, self.seen = [], set()
-        self.texts, self.sentences, self.rejected, self.in_test = set(), 0, Counter(), 0
+        self.texts, self.last, self.sentences, self.rejected, self.in_test = 0, None, 0, Counter(), 0
 
     @property
     def full(self) -> bool:
@@ -55,7 +55,8 @@ class Finding:
 
     def add(self, batch: sentences.Found) -> None:
         """Keep the pairs of a batch of texts that are new, up to the most."""
-        self.texts |= batch.texts
+        self.texts += len(batch.texts) - (batch.texts[0] == self.last)  # which may go on with a long text
+        self.last = batch.texts[-1]
         self.sentences += batch.sentences
         self.rejected += batch.rejected
         for pair in batch.pairs:
@@ -73,7 +74,7 @@ class Finding:
 
     def report(self, rows: pd.DataFrame) -> dict:
         return {
-            "texts": len(self.texts),
+            "texts": self.texts,
             "sentences": self.sentences,
             "pairs": len(rows),
             "retrieved": int(rows.retrieved.sum()),

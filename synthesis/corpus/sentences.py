@@ -32,11 +32,11 @@ AHEAD = 2  # batches a process that are read before they are needed
 
 
 class Found(NamedTuple):
-    """What a batch of texts gave. texts: their ids, one for all pieces of a long text.
+    """What a batch of texts gave. texts: their ids in their order, one for all pieces of a long text.
     rejected: how often a sentence or a name gave no pair, by reason."""
 
     pairs: list[Pair]
-    texts: set[str]
+    texts: list[str]
     sentences: int
     rejected: Counter
 
@@ -64,7 +64,7 @@ class Asker:
                 pairs += self.writer.pairs(doc, name, rejected)
             sure = self.sure(pairs)
         rejected["answer perhaps of another type"] += len(pairs) - len(sure)
-        return Found(sure, {text.id for text in batch}, sentences, +rejected)
+        return Found(sure, list(dict.fromkeys(text.id for text in batch)), sentences, +rejected)
 
     def sure(self, pairs: list[Pair]) -> list[Pair]:
         """The pairs but for those whose answer is a name that is of another type when the model reads it alone.

@@ -84,7 +84,7 @@ def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
 
 
 def _folder(path: Path, column: str) -> Iterator[tuple[str, str]]:
-    files = sorted(path.rglob("*.txt"))
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".txt")
     if not files:
         raise UserError(f"{path} has no .txt files: mend `corpus.source` of the task in params.yaml")
     for file in files:
@@ -146,6 +146,8 @@ def _check(place, column: str, there: list[str]) -> None:
             f"{place} has no column `{column}`, only {', '.join(map(str, there))}: "
             "name the column of the texts as `corpus.column` of the task in params.yaml"
         )
+    if there.count(column) > 1:
+        raise UserError(f"{place}: two columns are called `{column}`")
 
 
 def _text(value, place: str, column: str) -> str:

@@ -45,7 +45,7 @@ def numbers(vectors: dict[str, np.ndarray], texts: dict[str, list[str]]) -> dict
         values = {}
         if name != "gold":
             values["precision"], values["recall"] = precision_recall(vectors["gold"], vectors[name], NEIGHBOURS)
-            values["vocabulary"] = len(vocabulary[name] & vocabulary["gold"]) / len(vocabulary["gold"])
+            values["vocabulary"] = len(vocabulary[name] & vocabulary["gold"]) / max(1, len(vocabulary["gold"]))
         values |= {f"distinct_{n}": distinct(by_set[name], limits[n]) for n, by_set in runs.items()}
         metrics[name] = {key: round(float(value), 4) for key, value in values.items()}
     return metrics

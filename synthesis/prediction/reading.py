@@ -23,6 +23,7 @@ from synthesis.source import DECODER
 
 FORMATS = "a .csv, .tsv, .jsonl (each also .gz) or .parquet file"
 LONGEST = 1_000_000  # characters of a cell: a quote that is never closed must not swallow the rest of the file
+DEEPEST = 300  # lists and objects of JSON in one another: Python writes about a thousand, and some are its own calls
 NOT_TEXT = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python reads them
 
 
@@ -199,7 +200,18 @@ def _jsonl(table: Table) -> Iterator[Record]:
                 problem = f"it is not JSON: {error}"
             if not problem and not isinstance(value, dict):
                 problem = "it is not a JSON object"
+            elif not problem and line.count("[") + line.count("{") > DEEPEST and _deep(value):
+                problem = f"its JSON is more than {DEEPEST} levels deep"
             yield Record(row, lines.number, None if problem else value, problem, line.rstrip("\n") if problem else "")
+
+
+def _deep(value) -> bool:
+    """Whether there are more than DEEPEST lists and objects in one another."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [part for each in level for part in (each.values() if isinstance(each, dict) else each)]
+        level = [part for part in level if isinstance(part, dict | list)]
+    return bool(level)
 
 
 def _parquet(table: Table) -> Iterator[Record]:

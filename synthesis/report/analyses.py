@@ -35,7 +35,7 @@ def leaks(results: Results) -> dict:
             for row in cues[cues.alarm == 1].itertuples()
         ],
         "table": Table(
-            "How well each cue alone predicts the label: balanced accuracy in %, with 95% intervals",
+            "How well each cue alone, and all together, predict the label: balanced accuracy in %, with 95% intervals",
             ["cue", "", "on synthetic rows", "on gold rows", "its most telling value"],
             [
                 [

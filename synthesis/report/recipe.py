@@ -46,4 +46,5 @@ def prompts(task: Task, params: Params) -> dict[str, dict]:
 
 def public(place: str) -> str:
     """A hub id or a path inside the repository as it is; of a path elsewhere the last part."""
-    return Path(place).name if Path(place).is_absolute() else place
+    path = Path(place)
+    return path.name if path.is_absolute() or ".." in path.parts else place
