@@ -32,9 +32,9 @@ def create(
     teacher writes, for kinds that have a choice. A file that exists is left alone. Raises UserError, and leaves nothing
     behind, for a name that is taken or none, and for a gold file that lacks what the kind needs.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "gold":
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in ("gold", "teacher"):  # folders of data/
         raise UserError(
-            f"`{name}` cannot name a task: use lower-case letters, digits and _, a letter first; not `gold`"
+            f"`{name}` cannot name a task: use lower-case letters, digits and _, a letter first; not `gold` or `teacher`"
         )
     settings = params.load()
     if name in settings.task:

@@ -81,6 +81,7 @@ def test_its_prompts_can_be_used_as_they_are(fresh, tickets):
     [
         (["Tickets!", "x.csv"], "`Tickets!` cannot name a task"),
         (["gold", "x.csv"], "`gold` cannot name a task"),
+        (["teacher", "x.csv"], "`teacher` cannot name a task"),
         (["tickets"], "Missing argument 'GOLD': see `synthesis new-task --help`"),
         (["tickets", "nowhere.csv"], "nowhere.csv does not exist"),
         (["reviews", REVIEWS], "has a task `reviews` already"),
