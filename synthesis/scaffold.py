@@ -34,7 +34,8 @@ def create(
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in ("gold", "teacher"):  # folders of data/
         raise UserError(
-            f"`{name}` cannot name a task: use lower-case letters, digits and _, a letter first; not `gold` or `teacher`"
+            f"`{name}` cannot name a task: use lower-case letters, digits and _, a letter first; and neither "
+            "`gold` nor `teacher`"
         )
     settings = params.load()
     if name in settings.task:
