@@ -6,7 +6,8 @@ It is method.learn; or, if that is best, what cross-validation on gold rows pref
 settings that gold rows picked for themselves. Rows of test have no part in it.
 """
 
-from synthesis import choice, files, transfer
+from synthesis import files
+from synthesis.method import choice, transfer
 from synthesis.run import Run, stage
 
 

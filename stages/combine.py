@@ -12,8 +12,8 @@ import pandas as pd
 
 from synthesis import UserError, files, streamed
 from synthesis.filters import sift
+from synthesis.method.weighing import weigh
 from synthesis.run import Run, stage
-from synthesis.weighing import weigh
 
 
 def main(run: Run, q: int) -> None:

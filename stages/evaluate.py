@@ -8,12 +8,13 @@ rows alone takes the test, as in S3: it shows what the teacher's rows teach by t
 
 import pandas as pd
 
-from synthesis import files, replay, transfer
+from synthesis import files
 from synthesis.confidence import calibrate
 from synthesis.measures import paired
 from synthesis.measures.equivalent import gold_equivalent
 from synthesis.measures.scores import score_splits
-from synthesis.mixing import GOLD, SYNTHETIC, mix
+from synthesis.method import replay, transfer
+from synthesis.method.mixing import GOLD, SYNTHETIC, mix
 from synthesis.params import Student as Settings
 from synthesis.run import Run, stage, whole_budget
 from synthesis.students import saved

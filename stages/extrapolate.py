@@ -5,7 +5,8 @@
 The gold rows that the student got wrong are sent to the teacher.
 """
 
-from synthesis import additions, files
+from synthesis import files
+from synthesis.method import additions
 from synthesis.rows import synthesize
 from synthesis.run import Run, stage
 

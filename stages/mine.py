@@ -10,7 +10,7 @@ import pandas as pd
 
 from synthesis import files
 from synthesis.measures.scores import mean_score, mined_predictions
-from synthesis.mining import Findings, mine
+from synthesis.method.mining import Findings, mine
 from synthesis.run import Run, stage
 
 

@@ -1,14 +1,16 @@
 """Seed data: the rows of round 0, written from labels and rationales (Alg. 1), or from contexts (section 2.4).
 
-method.seed has other ways: a tuned teacher writes them by itself, or annotates unlabelled rows (synthesis/seeding.py).
+method.seed has other ways: a tuned teacher writes them by itself, or annotates unlabelled rows
+(synthesis/method/seeding.py).
 
     python -m stages.seed TASK
 """
 
-from synthesis import files, seeding, transfer
+from synthesis import files
+from synthesis.method import seeding, transfer
+from synthesis.method.seeding import Sources
 from synthesis.rows import synthesize
 from synthesis.run import Run, stage
-from synthesis.seeding import Sources
 from synthesis.teacher.plans import Plan
 
 

@@ -8,8 +8,9 @@ two sets of real questions differ by, so nothing nearer to test than it can be c
 
 import pandas as pd
 
-from synthesis import files, transfer
-from synthesis.mixing import GOLD, SYNTHETIC, mix
+from synthesis import files
+from synthesis.method import transfer
+from synthesis.method.mixing import GOLD, SYNTHETIC, mix
 from synthesis.run import Run, stage, whole_budget
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from synthesis import files
-from synthesis.mixing import mix
+from synthesis.method.mixing import mix
 from synthesis.params import Student as Settings
 from synthesis.run import Run
 from synthesis.students import saved

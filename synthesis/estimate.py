@@ -12,7 +12,8 @@ from math import ceil
 
 import pandas as pd
 
-from synthesis import additions, files, seeding
+from synthesis import files
+from synthesis.method import additions, seeding
 from synthesis.params import EXTRAPOLATED
 from synthesis.run import Run
 from synthesis.teacher import plans, spending

@@ -10,7 +10,8 @@ from difflib import get_close_matches
 
 import pandas as pd
 
-from synthesis import UserError, additions, files
+from synthesis import UserError, files
+from synthesis.method import additions
 from synthesis.run import Run
 from synthesis.teacher import plans
 from synthesis.teacher.ask import provider

@@ -10,9 +10,10 @@ from itertools import takewhile
 import numpy as np
 import pandas as pd
 
-from synthesis import files, lists
+from synthesis import files
 from synthesis.filters import sift
-from synthesis.leaning import righted, weights
+from synthesis.method import lists
+from synthesis.method.leaning import righted, weights
 from synthesis.params import Asking
 from synthesis.run import Run
 from synthesis.tasks.base import Task

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from synthesis import files
 from synthesis.card import cell
-from synthesis.mixing import GOLD
+from synthesis.method.mixing import GOLD
 from synthesis.models.load import fingerprint
 from synthesis.paths import SPLITS
 from synthesis.report import recipe, worth

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from stages import evaluate
-from synthesis import UserError, choice, files, transfer
+from synthesis import UserError, files
 from synthesis.filters.rows import Rows
-from synthesis.mixing import GOLD, SYNTHETIC, mix
+from synthesis.method import choice, transfer
+from synthesis.method.mixing import GOLD, SYNTHETIC, mix
 from synthesis.params import Task as Settings
 from synthesis.run import Run
 from synthesis.students import folds, lesson

@@ -14,10 +14,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthesis import UserError, params, parsers, tasks, transfer
+from synthesis import UserError, params, parsers, tasks
 from synthesis.corpus import checks, forms, retrieval, sentences, templates, texts
 from synthesis.corpus.collect import collect
 from synthesis.corpus.questions import Pair
+from synthesis.method import transfer
 from synthesis.params import Corpus
 
 ROOT = Path(__file__).parent.parent

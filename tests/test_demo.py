@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from synthesis import additions, files
+from synthesis import files
+from synthesis.method import additions
 from synthesis.run import Run
 from synthesis.teacher import exports, plans
 from synthesis.teacher.ask import provider

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthesis import UserError, source, splits, tasks, transfer
+from synthesis import UserError, source, splits, tasks
+from synthesis.method import transfer
 from synthesis.params import Task as Settings
 
 

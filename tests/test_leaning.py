@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from synthesis.leaning import righted, weights
+from synthesis.method.leaning import righted, weights
 
 LABELS = ["a", "b", "c"]
 

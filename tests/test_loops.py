@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from synthesis import UserError, additions, lists
+from synthesis import UserError
 from synthesis import files as table
-from synthesis.additions import turns
 from synthesis.comparison import study as studies
 from synthesis.filters import sift
-from synthesis.mining import Findings, mine
+from synthesis.method import additions, lists
+from synthesis.method.additions import turns
+from synthesis.method.mining import Findings, mine
 from synthesis.params import Task as Settings
 from synthesis.rows import synthesize
 from synthesis.run import Run

@@ -9,7 +9,8 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from synthesis import UserError, mixing, params, replay, tasks
+from synthesis import UserError, params, tasks
+from synthesis.method import mixing, replay
 from synthesis.params import Method, Replay
 from tests.conftest import ROOT
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthesis import UserError, mining, mixing
+from synthesis import UserError
 from synthesis.measures.scores import score_splits
+from synthesis.method import mining, mixing
 from synthesis.params import Method
 from synthesis.params import Task as Settings
 from synthesis.tasks import generation, meanings, seq2seq

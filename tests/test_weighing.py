@@ -9,12 +9,12 @@ import pytest
 from synthesis import UserError
 from synthesis import files as table
 from synthesis.filters import sift
-from synthesis.mixing import mix
+from synthesis.method.mixing import mix
+from synthesis.method.weighing import MOST, weigh
 from synthesis.params import Task as Settings
 from synthesis.students import classifier, lesson, probe
 from synthesis.students.base import Examples, Lesson
 from synthesis.tasks import classification
-from synthesis.weighing import MOST, weigh
 from tests import planted
 from tests.planted import LABELS
 from tests.test_student import MINILM, NAMES, alone, models, rows, settings  # noqa: F401

@@ -19,11 +19,12 @@ def worth(
 
     Example: synthesis worth reviews
     """
-    from synthesis import UserError, choice, files, params, seeding
+    from synthesis import UserError, files, params
     from synthesis.filters import sift
+    from synthesis.method import choice, seeding
+    from synthesis.method.weighing import weigh
     from synthesis.report.tables import in_words
     from synthesis.run import Run
-    from synthesis.weighing import weigh
 
     settings = params.load()
     sample = settings.one(task).model_copy(update={"seed_rows": rows})
@@ -42,7 +43,7 @@ def worth(
 
 def findings(judged: dict[str, dict], rows: int, metrics: dict, metric: str) -> list[str]:
     """What the sample says, line by line; the last one is what follows."""
-    from synthesis.mixing import GOLD
+    from synthesis.method.mixing import GOLD
     from synthesis.report.tables import dollars, markdown
     from synthesis.report.worth import LEARNED
 

@@ -17,7 +17,7 @@ from synthesis.comparison import pictures
 from synthesis.comparison.arms import Revision, task_of, truth
 from synthesis.comparison.worth import spread
 from synthesis.measures import paired
-from synthesis.mixing import MIX
+from synthesis.method.mixing import MIX
 from synthesis.paths import Paths
 from synthesis.report.tables import in_words, markdown, p_text
 from synthesis.tasks.base import Task

@@ -9,7 +9,7 @@ import pandas as pd
 from synthesis import files
 from synthesis.measures.compute import compute
 from synthesis.measures.scores import mined_predictions, score_splits
-from synthesis.mixing import GOLD, SYNTHETIC
+from synthesis.method.mixing import GOLD, SYNTHETIC
 from synthesis.paths import Paths
 from synthesis.report.tables import in_words
 from synthesis.run import Run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synthesis import files
 from synthesis.measures.equivalent import MOST
-from synthesis.mixing import GOLD
+from synthesis.method.mixing import GOLD
 from synthesis.report import tables
 from synthesis.report.results import Results
 

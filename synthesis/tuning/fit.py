@@ -11,7 +11,7 @@ from scipy.special import softmax
 from torch.nn.functional import cross_entropy
 
 from synthesis import UserError
-from synthesis.leaning import righted, weights
+from synthesis.method.leaning import righted, weights
 from synthesis.models.load import load_tokenizer, load_writer, room
 from synthesis.params import Student as Settings
 from synthesis.providers.transformers.likelihood import ended, log_likelihoods

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from synthesis import UserError, additions
+from synthesis import UserError
+from synthesis.method import additions
 from synthesis.run import Run
 from synthesis.tasks.base import Task
 from synthesis.teacher import plans

@@ -101,7 +101,11 @@ def clusters(run: Run, findings: Findings) -> pd.DataFrame:
     proportion to the errors of it that another such round would mend; in round 0, to all of its errors. One whose last
     additions hurt the rest gets none: if all do, the loop is over. For tasks with labels.
     """
-    from synthesis.clusters import gains, harmful, place  # late: most runs mine errors, and it needs scikit-learn
+    from synthesis.method.clusters import (  # late: most runs mine errors, and it needs scikit-learn
+        gains,
+        harmful,
+        place,
+    )
 
     task, gold, q = run.task, findings.gold, findings.q
     rows = errors(run, findings)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from synthesis.filters import held_out
 from synthesis.filters.rows import Rows
-from synthesis.mixing import BALANCED, GOLD, SYNTHETIC, mix
+from synthesis.method.mixing import BALANCED, GOLD, SYNTHETIC, mix
 from synthesis.params import Student as Settings
 from synthesis.params import sees_validation
 from synthesis.run import Run, whole_budget

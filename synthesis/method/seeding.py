@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from synthesis import UserError, files
-from synthesis.leaning import righted, weights
+from synthesis.method.leaning import righted, weights
 from synthesis.rows import Writing, table
 from synthesis.run import Run
 from synthesis.teacher import plans
