@@ -192,7 +192,8 @@ def verify(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) ->
     """The rows, those that the teacher judges otherwise rejected or relabelled (verify.teacher), and counts of them.
 
     The teacher's answer is kept as `blind`, and, when rows are relabelled, the label that was asked for as `asked`. An
-    answer without a label, or with several, is a disagreement. Raises UserError as `Teacher.ask` does.
+    answer without a label, or with several, is a disagreement; a row whose answer cannot be used is rejected as not
+    verified. Raises UserError as `Teacher.ask` does.
     """
     task, mode = run.task, run.params.verify.teacher
     if mode == "likelihood":
@@ -202,10 +203,14 @@ def verify(run: Run, teacher: Teacher, rows: pd.DataFrame, labels: list[str]) ->
     rows = rows.set_index("id").assign(blind="")
     if mode == "relabel":
         rows["asked"] = rows.label
-    counts = Counter(verified=len(written), disagreed=0, relabelled=0)
+    counts = Counter(verified=0, disagreed=0, relabelled=0)
     for row, answer in zip(written, answers, strict=True):
+        if answer.rejected:
+            rows.at[row["id"], "rejected"] = f"not verified: {answer.rejected}"
+            continue
+        counts["verified"] += 1
         rows.at[row["id"], "blind"] = answer.text
-        verdict = None if answer.rejected else task.judge(answer.text, row, labels)
+        verdict = task.judge(answer.text, row, labels)
         if verdict == {target: row[target] for target in task.targets}:
             continue
         counts["disagreed"] += 1

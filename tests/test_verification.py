@@ -122,6 +122,24 @@ def test_disagreement_drops_or_relabels(fresh):
         assert not rows.rejected.any()
 
 
+def test_a_verification_that_fails_is_no_disagreement(fresh):
+    """The endpoint refuses what was written about one label: these rows are rejected, and no verdict is counted."""
+    with Server() as server:
+        rules = [["overall verdict", "positive"], ["negative review", "So dull that it hurts."]]
+        refusal = {"only": "So dull", "rates": {"400": 1.0}, "code": "content_filter", "error": "filtered"}
+        space = server.space(rules=rules, text="A fine film, all in all.", **refusal)
+        fresh.set({"teacher.provider": "openai", "asking.base_url": space.url, "task.reviews.seed_rows": 10})
+        fresh.set({"method.rationales": False, "verify.teacher": "drop", "method.replacements": 0.0})
+        fresh.set({"asking.max_rejected": None})
+        for stage in ("gold", "rationales", "seed"):
+            fresh.stage(stage, "reviews", OPENAI_API_KEY="none")
+    told = json.loads((fresh.folder / "metrics/reviews/seed.json").read_text())
+    assert (told["rows"], told["verified"], told["disagreed"], told["accepted"]) == (10, 5, 0, 1)
+    rows = table.read(fresh.folder / "data/reviews/seed.parquet")
+    refused = rows.rejected.str.startswith("not verified: refused by the endpoint")
+    assert refused.tolist() == (rows.label == "negative").tolist()
+
+
 def test_the_template_teacher_cannot_judge(repository):
     repository.set({"verify.teacher": "drop"})
     done = repository.stage("seed", "reviews", ok=False)
