@@ -296,3 +296,15 @@ def test_the_real_llm_out_of_its_package():
     question = Request("seed", "What is the capital of France? Answer with one sentence.")
     answers, _ = answers_and_usage(settings(SMOLLM, temperature=0.0, max_tokens=12), [question])
     assert "Paris" in answers[0].text
+
+
+def test_a_digest_is_of_the_file_as_it_is(tmp_path, monkeypatch):
+    """Also where another folder has a file of the same relative name, and where the file is written anew."""
+    found = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        Path("weights").write_text(name)
+        found.append(places.digest(Path("weights")))
+    Path("weights").write_text("another")
+    assert len({*found, places.digest(Path("weights"))}) == 3

@@ -10,7 +10,17 @@ from synthesis import UserError, files
 from synthesis.models import gguf
 
 PACKAGED = yaml.safe_load(Path(__file__).with_name("packaged.yaml").read_text(encoding="utf-8"))
-digest = cache(files.sha256)
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 of a file, computed once as long as it does not change."""
+    known = file.stat()
+    return _digest(file.resolve(), known.st_size, known.st_mtime_ns)
+
+
+@cache
+def _digest(file: Path, size: int, changed: int) -> str:
+    return files.sha256(file)
 
 
 def local(model: str) -> Path | None:
