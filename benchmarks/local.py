@@ -108,7 +108,7 @@ def provider(options) -> dict:
 
 def teacher(options) -> dict:
     """The whole path, from the requests to the cleaned answers. Answers that are cut are asked for once only."""
-    from synthesis.params import Asking, Params, Teacher
+    from synthesis.params import Asking, Params, Teacher, Verify
     from synthesis.providers.transformers.writer import Writer
     from synthesis.run import Run
     from synthesis.teacher import ask
@@ -123,7 +123,8 @@ def teacher(options) -> dict:
     Writer.__init__ = loaded
     asking = Asking(base_url=None, timeout=60, concurrency=options.batch, max_rejected=None)
     settings = Teacher(provider="transformers", attempts=1, **vars(_settings(options)))
-    params = Params.model_construct(tasks=["bench"], rounds=[], teacher=settings, asking=asking)
+    verify = Verify.model_construct(teacher=None)
+    params = Params.model_construct(tasks=["bench"], rounds=[], teacher=settings, asking=asking, verify=verify)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TEACHER_STORE"] = f"{folder}/teacher.sqlite"
         paths = SimpleNamespace(logs=Path(folder), metrics=Path(folder))

@@ -99,7 +99,7 @@ def whole(url: str, count: int, concurrency: int):
 
     import synthesis.providers.openai
     import synthesis.teacher.loop  # noqa: F401
-    from synthesis.params import Asking, Params
+    from synthesis.params import Asking, Params, Verify
     from synthesis.params import Teacher as Settings
     from synthesis.paths import Paths
     from synthesis.run import Run
@@ -111,7 +111,8 @@ def whole(url: str, count: int, concurrency: int):
         provider="openai", model="m", system=None, temperature=None, top_p=None, max_tokens=None, extra={}, attempts=1
     )
     asking = Asking(base_url=url, concurrency=concurrency, timeout=60)
-    params = Params.model_construct(tasks=["bench"], rounds=[], teacher=settings, asking=asking)
+    verify = Verify.model_construct(teacher=None)
+    params = Params.model_construct(tasks=["bench"], rounds=[], teacher=settings, asking=asking, verify=verify)
     folder = Path(os.environ["TEACHER_STORE"]).parent
     paths = Paths("bench")
     paths.logs = folder / "logs"

@@ -422,3 +422,18 @@ def test_a_third_party_server(model, served):
     assert words and words <= {*WORDS, "[UNK]"}
     again, usage = ask(model, prompts(8), provider="openai", base_url=served)
     assert again == answers and usage["stored"] == 8
+
+
+def test_the_benchmark_takes_every_way(model):
+    """It builds its own parameters, and so breaks where the teacher comes to ask for another one."""
+    words = ["--model", model, "--rows", "12", "--batch", "4", "--tokens", "8"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.local", *words],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    lines = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("|")]
+    assert lines[2:] == ["generate", "provider", "teacher"], done.stderr[-500:]
